@@ -83,6 +83,18 @@ public sealed record MinimalSummary
 
     /// <summary>The summary that this one replaces.</summary>
     public SummaryId? Supersedes { get; init; }
+
+    /// <summary>
+    /// The canonical bytes, which both signatures cover. <see cref="InvalidOperationException"/> naming the member (never its value) where the summary
+    /// breaks the schema: <see cref="SummarySchema"/> says so beforehand.
+    /// </summary>
+    public byte[] ToCanonicalJson() => SummaryJson.Write(this);
+
+    /// <summary>Reads a summary that keeps the schema; otherwise null and the path of the first member at fault, such as <c>conditions[2].rank</c>.</summary>
+    public static MinimalSummary? Read(System.Text.Json.JsonElement payload, out string? fault) => SummaryJson.Read(payload, out fault);
+
+    /// <summary>As <see cref="Read(System.Text.Json.JsonElement, out string?)"/>, from bytes, which must be canonical.</summary>
+    public static MinimalSummary? Read(ReadOnlyMemory<byte> canonicalJson, out string? fault) => SummaryJson.Read(canonicalJson, out fault);
 }
 
 /// <summary>The allow-list of code systems. What is not here never leaves.</summary>

@@ -32,6 +32,8 @@ public readonly record struct SummaryId
     public static SummaryId Parse(string text) =>
         TryParse(text, out var id) ? id : throw new FormatException($"'{text}' is no summary id: 22 base64url characters are expected");
 
+    /// <summary>The summary's private key on the ledger, and the seed of its tombstone's.</summary>
+    public Handle ToHandle() => Handle.Parse(ToString());
 
     /// <summary>The 22-character form.</summary>
     public override string ToString() => _text ?? throw new InvalidOperationException("an empty summary id has no text");
