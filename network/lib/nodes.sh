@@ -101,14 +101,16 @@ peer:
     orgLeader: true
     state: { enabled: false }
     pvtData:
-      pullRetryThreshold: 60s
+      # How long a block waits for private data that no peer has yet; the reconciler brings it later.
+      pullRetryThreshold: 10s
       transientstoreMaxBlockRetention: 1000
       pushAckTimeout: 3s
       btlPullMargin: 10
       reconcileBatchSize: 10
       reconcileSleepInterval: 1m
       reconciliationEnabled: true
-      skipPullingInvalidTransactionsDuringCommit: false
+      # Else one transaction submitted twice holds up every block for the whole threshold: its data are gone from the transient store.
+      skipPullingInvalidTransactionsDuringCommit: true
       implicitCollectionDisseminationPolicy: { requiredPeerCount: 0, maxPeerCount: 1 }
   deliveryclient:
     blockGossipEnabled: false
