@@ -41,104 +41,104 @@ internal static class ShimRequests
         switch (request.Type)
         {
             case MessageType.GetState:
-            {
-                var get = GetState.Parser.ParseFrom(request.Payload);
-                if (get.Collection.Length == 0)
-                    return Bytes(simulator.GetState(get.Key));
-                invocation.RequireReadable(get.Collection);
-                return Bytes(simulator.GetPrivateData(get.Collection, get.Key));
-            }
+                {
+                    var get = GetState.Parser.ParseFrom(request.Payload);
+                    if (get.Collection.Length == 0)
+                        return Bytes(simulator.GetState(get.Key));
+                    invocation.RequireReadable(get.Collection);
+                    return Bytes(simulator.GetPrivateData(get.Collection, get.Key));
+                }
 
             case MessageType.GetPrivateDataHash:
-            {
-                var get = GetState.Parser.ParseFrom(request.Payload);
-                return Bytes(simulator.GetPrivateDataHash(get.Collection, get.Key));
-            }
+                {
+                    var get = GetState.Parser.ParseFrom(request.Payload);
+                    return Bytes(simulator.GetPrivateDataHash(get.Collection, get.Key));
+                }
 
             case MessageType.PutState:
-            {
-                var put = PutState.Parser.ParseFrom(request.Payload);
-                Put(invocation, put.Collection, put.Key, put.Value);
-                return ByteString.Empty;
-            }
+                {
+                    var put = PutState.Parser.ParseFrom(request.Payload);
+                    Put(invocation, put.Collection, put.Key, put.Value);
+                    return ByteString.Empty;
+                }
 
             case MessageType.DelState:
-            {
-                var delete = DelState.Parser.ParseFrom(request.Payload);
-                Put(invocation, delete.Collection, delete.Key, ByteString.Empty);
-                return ByteString.Empty;
-            }
+                {
+                    var delete = DelState.Parser.ParseFrom(request.Payload);
+                    Put(invocation, delete.Collection, delete.Key, ByteString.Empty);
+                    return ByteString.Empty;
+                }
 
             case MessageType.PurgePrivateData:
-            {
-                var purge = PurgePrivateState.Parser.ParseFrom(request.Payload);
-                if (purge.Collection.Length == 0)
-                    throw new SimulationException("only applicable for private data");
-                invocation.RequireWritable(purge.Collection);
-                simulator.PutPrivateData(purge.Collection, purge.Key, ByteString.Empty, purge: true);
-                return ByteString.Empty;
-            }
+                {
+                    var purge = PurgePrivateState.Parser.ParseFrom(request.Payload);
+                    if (purge.Collection.Length == 0)
+                        throw new SimulationException("only applicable for private data");
+                    invocation.RequireWritable(purge.Collection);
+                    simulator.PutPrivateData(purge.Collection, purge.Key, ByteString.Empty, purge: true);
+                    return ByteString.Empty;
+                }
 
             case MessageType.GetStateMetadata:
-            {
-                var get = GetStateMetadata.Parser.ParseFrom(request.Payload);
-                if (get.Collection.Length > 0)
-                    invocation.RequireReadable(get.Collection);
-                var metadata = get.Collection.Length == 0
-                    ? simulator.GetStateMetadata(get.Key)
-                    : simulator.GetPrivateDataMetadata(get.Collection, get.Key);
-                var result = new StateMetadataResult();
-                result.Entries.AddRange(KeyMetadata.Read(metadata).Select(entry => new StateMetadata { Metakey = entry.Name, Value = entry.Value }));
-                return result.ToByteString();
-            }
+                {
+                    var get = GetStateMetadata.Parser.ParseFrom(request.Payload);
+                    if (get.Collection.Length > 0)
+                        invocation.RequireReadable(get.Collection);
+                    var metadata = get.Collection.Length == 0
+                        ? simulator.GetStateMetadata(get.Key)
+                        : simulator.GetPrivateDataMetadata(get.Collection, get.Key);
+                    var result = new StateMetadataResult();
+                    result.Entries.AddRange(KeyMetadata.Read(metadata).Select(entry => new StateMetadata { Metakey = entry.Name, Value = entry.Value }));
+                    return result.ToByteString();
+                }
 
             case MessageType.PutStateMetadata:
-            {
-                var put = PutStateMetadata.Parser.ParseFrom(request.Payload);
-                if (put.Collection.Length == 0)
                 {
-                    simulator.PutStateMetadata(put.Key, put.Metadata.Metakey, put.Metadata.Value);
-                }
-                else
-                {
-                    invocation.RequireWritable(put.Collection);
-                    simulator.PutPrivateDataMetadata(put.Collection, put.Key, put.Metadata.Metakey, put.Metadata.Value);
-                }
+                    var put = PutStateMetadata.Parser.ParseFrom(request.Payload);
+                    if (put.Collection.Length == 0)
+                    {
+                        simulator.PutStateMetadata(put.Key, put.Metadata.Metakey, put.Metadata.Value);
+                    }
+                    else
+                    {
+                        invocation.RequireWritable(put.Collection);
+                        simulator.PutPrivateDataMetadata(put.Collection, put.Key, put.Metadata.Metakey, put.Metadata.Value);
+                    }
 
-                return ByteString.Empty;
-            }
+                    return ByteString.Empty;
+                }
 
             case MessageType.GetStateByRange:
                 return OpenRange(invocation, GetStateByRange.Parser.ParseFrom(request.Payload));
             case MessageType.GetQueryResult:
-            {
-                var query = GetQueryResult.Parser.ParseFrom(request.Payload);
-                if (query.Collection.Length > 0)
-                    invocation.RequireReadable(query.Collection);
-                simulator.RefuseRichQuery(query.Collection, IsPaged(Metadata(query.Metadata)));
-                return ByteString.Empty;
-            }
+                {
+                    var query = GetQueryResult.Parser.ParseFrom(request.Payload);
+                    if (query.Collection.Length > 0)
+                        invocation.RequireReadable(query.Collection);
+                    simulator.RefuseRichQuery(query.Collection, IsPaged(Metadata(query.Metadata)));
+                    return ByteString.Empty;
+                }
 
             case MessageType.GetHistoryForKey:
-            {
-                var entries = simulator.GetHistory(GetHistoryForKey.Parser.ParseFrom(request.Payload).Key).GetEnumerator();
-                return NextBatch(invocation, invocation.Open(() => entries.MoveNext() ? entries.Current.ToByteString() : null, null), 0);
-            }
+                {
+                    var entries = simulator.GetHistory(GetHistoryForKey.Parser.ParseFrom(request.Payload).Key).GetEnumerator();
+                    return NextBatch(invocation, invocation.Open(() => entries.MoveNext() ? entries.Current.ToByteString() : null, null), 0);
+                }
 
             case MessageType.QueryStateNext:
-            {
-                var id = QueryStateNext.Parser.ParseFrom(request.Payload).Id;
-                return invocation.Queries.TryGetValue(id, out var query)
-                    ? NextBatch(invocation, query, 0)
-                    : throw new SimulationException("query iterator not found");
-            }
+                {
+                    var id = QueryStateNext.Parser.ParseFrom(request.Payload).Id;
+                    return invocation.Queries.TryGetValue(id, out var query)
+                        ? NextBatch(invocation, query, 0)
+                        : throw new SimulationException("query iterator not found");
+                }
 
             case MessageType.QueryStateClose:
-            {
-                var id = QueryStateClose.Parser.ParseFrom(request.Payload).Id;
-                invocation.Queries.Remove(id);
-                return new QueryResponse { Id = id }.ToByteString();
-            }
+                {
+                    var id = QueryStateClose.Parser.ParseFrom(request.Payload).Id;
+                    invocation.Queries.Remove(id);
+                    return new QueryResponse { Id = id }.ToByteString();
+                }
 
             case MessageType.InvokeChaincode:
                 throw RefuseInvocation(invocation, request);

@@ -33,6 +33,7 @@ internal sealed class Simulator : IDisposable
     private readonly List<RangeScan> scans = [];
     private readonly HashSet<string> privateReads = new(StringComparer.Ordinal);
     private readonly List<(string, ByteString?)> writtenKeys = [];
+    private bool disposed;
     private bool writePerformed;
     private bool privateQueryPerformed;
     private bool pagedQueryPerformed;
@@ -184,7 +185,12 @@ internal sealed class Simulator : IDisposable
         return new SimulationResult(publicSet, privateSet, privateReads, writtenKeys);
     }
 
-    public void Dispose() => snapshot.Dispose();
+    /// <summary>Closes the snapshot. May be called again.</summary>
+    public void Dispose()
+    {
+        if (!Interlocked.Exchange(ref disposed, true))
+            snapshot.Dispose();
+    }
 
     private static byte[] Hash(string key) => SHA256.HashData(Snapshot.Bytes(key));
 
