@@ -29,4 +29,10 @@ public sealed class EncounterFile
 
     /// <summary>Practitioner roles that took part.</summary>
     public IReadOnlyList<FhirResource> PractitionerRoles { get; init; } = [];
+
+    /// <summary>More patients to resolve the subject in.</summary>
+    internal ResourceSet Patients { get; init; } = ResourceSet.None;
+
+    /// <summary>More conditions to resolve the encounter's <c>diagnosis</c> in.</summary>
+    internal ResourceSet DiagnosisConditions { get; init; } = ResourceSet.None;
 }

@@ -1,0 +1,351 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Bridge.Fhir.Extraction;
+
+internal enum EncounterStatus
+{
+    Missing,
+    Finished,
+    Open,
+    Void,
+    Unknown,
+}
+
+internal struct ParticipantScan
+{
+    public DoctorRole? Role;
+    public string? Reference;
+    public BusinessIdentifier? Identifier;
+    public string? Type;
+}
+
+internal struct DiagnosisScan
+{
+    public string? Reference;
+    public int Rank;
+    public bool IsDischarge;
+}
+
+/// <summary>The members of one Encounter that a summary needs; one object is used again and again.</summary>
+internal sealed class EncounterScan
+{
+    public string Id = "";
+    public string? VersionId;
+    public string? LastUpdatedText;
+    public DateTimeOffset? LastUpdated;
+    public EncounterStatus Status;
+    public string? Class;
+    public string? Subject;
+    public DateState StartState;
+    public DateState EndState;
+    public FhirDate Start;
+    public FhirDate End;
+    public string? Disposition;
+    public bool SawDisposition;
+    public readonly List<ParticipantScan> Participants = [];
+    public readonly List<DiagnosisScan> Diagnoses = [];
+    public readonly List<AllowedCode> Reasons = [];
+    public int ReasonsNotAllowed;
+
+    /// <summary>Reads it. On a JSON error the exception leaves what was read so far, id included.</summary>
+    public SetAsideReason Read(ReadOnlySpan<byte> json, IReadOnlyDictionary<string, string> classMap)
+    {
+        Reset();
+        var reader = new Utf8JsonReader(json, Fields.Options);
+        try
+        {
+            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+                return SetAsideReason.Malformed;
+            var type = false;
+            while (Fields.Next(ref reader))
+                Member(ref reader, ref type, classMap);
+            reader.Read();
+            return type ? SetAsideReason.None : SetAsideReason.NotAnEncounter;
+        }
+        catch (JsonException)
+        {
+            return reader.CurrentDepth >= ResourceLimits.MaxDepth ? SetAsideReason.TooDeep : SetAsideReason.Malformed;
+        }
+        catch (InvalidOperationException)
+        {
+            return SetAsideReason.Malformed;
+        }
+    }
+
+    private void Member(ref Utf8JsonReader reader, ref bool type, IReadOnlyDictionary<string, string> classMap)
+    {
+        if (reader.ValueTextEquals("resourceType"u8))
+            type = Fields.IsText(ref reader) && reader.ValueTextEquals("Encounter"u8);
+        else if (reader.ValueTextEquals("id"u8))
+            Id = Fields.Text(ref reader, 256) ?? "";
+        else if (reader.ValueTextEquals("meta"u8))
+            ReadMeta(ref reader, ref VersionId, ref LastUpdatedText, out LastUpdated);
+        else if (reader.ValueTextEquals("status"u8))
+            Status = ReadStatus(ref reader);
+        else if (reader.ValueTextEquals("class"u8))
+            Class = ReadClass(ref reader, classMap);
+        else if (reader.ValueTextEquals("subject"u8))
+            Subject = Fields.Reference(ref reader).Reference;
+        else if (reader.ValueTextEquals("period"u8))
+            ReadPeriod(ref reader);
+        else if (reader.ValueTextEquals("participant"u8))
+            ReadParticipants(ref reader);
+        else if (reader.ValueTextEquals("diagnosis"u8))
+            ReadDiagnoses(ref reader);
+        else if (reader.ValueTextEquals("reasonCode"u8))
+            ReadReasons(ref reader);
+        else if (reader.ValueTextEquals("hospitalization"u8))
+            ReadHospitalization(ref reader);
+        else
+            Fields.Skip(ref reader);
+    }
+
+    private void Reset()
+    {
+        (Id, VersionId, LastUpdatedText, LastUpdated, Status, Class, Subject) = ("", null, null, null, EncounterStatus.Missing, null, null);
+        (StartState, EndState, Start, End, Disposition, SawDisposition, ReasonsNotAllowed) = (DateState.Absent, DateState.Absent, default, default, null, false, 0);
+        Participants.Clear();
+        Diagnoses.Clear();
+        Reasons.Clear();
+    }
+
+    internal static void ReadMeta(ref Utf8JsonReader reader, ref string? version, ref string? updatedText, out DateTimeOffset? updated)
+    {
+        updated = null;
+        if (!Fields.IntoObject(ref reader))
+            return;
+        while (Fields.Next(ref reader))
+        {
+            if (reader.ValueTextEquals("versionId"u8))
+            {
+                version = Fields.Text(ref reader, 256);
+            }
+            else if (reader.ValueTextEquals("lastUpdated"u8))
+            {
+                if (!Fields.IsText(ref reader))
+                    continue;
+                if (FhirDate.TryParse(reader.ValueSpan, out var date))
+                    updated = date.Instant;
+                updatedText = reader.ValueSpan.Length <= 64 ? Encoding.UTF8.GetString(reader.ValueSpan) : null;
+            }
+            else
+            {
+                Fields.Skip(ref reader);
+            }
+        }
+    }
+
+    private static EncounterStatus ReadStatus(ref Utf8JsonReader reader)
+    {
+        if (!Fields.IsText(ref reader))
+            return EncounterStatus.Missing;
+        if (reader.ValueTextEquals("finished"u8))
+            return EncounterStatus.Finished;
+        if (reader.ValueTextEquals("cancelled"u8) || reader.ValueTextEquals("entered-in-error"u8))
+            return EncounterStatus.Void;
+        return reader.ValueTextEquals("planned"u8) || reader.ValueTextEquals("arrived"u8) || reader.ValueTextEquals("triaged"u8)
+            || reader.ValueTextEquals("in-progress"u8) || reader.ValueTextEquals("onleave"u8) || reader.ValueTextEquals("unknown"u8)
+            ? EncounterStatus.Open : EncounterStatus.Unknown;
+    }
+
+    private static string? ReadClass(ref Utf8JsonReader reader, IReadOnlyDictionary<string, string> classMap)
+    {
+        string? code = null;
+        if (!Fields.IntoObject(ref reader))
+            return null;
+        while (Fields.Next(ref reader))
+        {
+            if (reader.ValueTextEquals("code"u8) && Fields.IsText(ref reader))
+                code = ActCode(reader.ValueSpan) ?? Local(ref reader, classMap);
+            else if (reader.TokenType == JsonTokenType.PropertyName)
+                Fields.Skip(ref reader);
+        }
+        return code;
+    }
+
+    private static string? Local(ref Utf8JsonReader reader, IReadOnlyDictionary<string, string> classMap) =>
+        classMap.Count > 0 && reader.ValueSpan.Length <= 64 && classMap.TryGetValue(Encoding.UTF8.GetString(reader.ValueSpan), out var act)
+            ? ActCode(Encoding.UTF8.GetBytes(act)) : null;
+
+    private static string? ActCode(ReadOnlySpan<byte> code) => code switch
+    {
+        _ when code.SequenceEqual("AMB"u8) => "AMB",
+        _ when code.SequenceEqual("EMER"u8) => "EMER",
+        _ when code.SequenceEqual("IMP"u8) => "IMP",
+        _ when code.SequenceEqual("ACUTE"u8) => "ACUTE",
+        _ when code.SequenceEqual("NONAC"u8) => "NONAC",
+        _ when code.SequenceEqual("OBSENC"u8) => "OBSENC",
+        _ when code.SequenceEqual("PRENC"u8) => "PRENC",
+        _ when code.SequenceEqual("SS"u8) => "SS",
+        _ when code.SequenceEqual("VR"u8) => "VR",
+        _ when code.SequenceEqual("HH"u8) => "HH",
+        _ when code.SequenceEqual("FLD"u8) => "FLD",
+        _ => null,
+    };
+
+    private void ReadPeriod(ref Utf8JsonReader reader)
+    {
+        if (!Fields.IntoObject(ref reader))
+            return;
+        while (Fields.Next(ref reader))
+        {
+            if (reader.ValueTextEquals("start"u8))
+                StartState = Fields.Date(ref reader, out Start);
+            else if (reader.ValueTextEquals("end"u8))
+                EndState = Fields.Date(ref reader, out End);
+            else
+                Fields.Skip(ref reader);
+        }
+    }
+
+    private void ReadParticipants(ref Utf8JsonReader reader)
+    {
+        if (!Fields.IntoArray(ref reader))
+            return;
+        while (Fields.NextObject(ref reader))
+        {
+            var participant = default(ParticipantScan);
+            while (Fields.Next(ref reader))
+            {
+                if (reader.ValueTextEquals("individual"u8))
+                    (participant.Reference, participant.Identifier) = Fields.Reference(ref reader);
+                else if (reader.ValueTextEquals("type"u8))
+                    ReadTypes(ref reader, ref participant);
+                else
+                    Fields.Skip(ref reader);
+            }
+            if ((participant.Reference is not null || participant.Identifier is not null) && Participants.Count < 64)
+                Participants.Add(participant);
+        }
+    }
+
+    private static void ReadTypes(ref Utf8JsonReader reader, ref ParticipantScan participant)
+    {
+        if (!Fields.IntoArray(ref reader))
+            return;
+        while (Fields.NextObject(ref reader))
+        {
+            while (Fields.Next(ref reader))
+            {
+                if (!reader.ValueTextEquals("coding"u8))
+                {
+                    Fields.Skip(ref reader);
+                    continue;
+                }
+                if (!Fields.IntoArray(ref reader))
+                    continue;
+                while (Fields.NextObject(ref reader))
+                {
+                    while (Fields.Next(ref reader))
+                    {
+                        if (!reader.ValueTextEquals("code"u8))
+                        {
+                            Fields.Skip(ref reader);
+                            continue;
+                        }
+                        if (!Fields.IsText(ref reader))
+                            continue;
+                        DoctorRole? role = reader.ValueTextEquals("ATND"u8) ? DoctorRole.Attending
+                            : reader.ValueTextEquals("PPRF"u8) ? DoctorRole.PrimaryPerformer
+                            : reader.ValueTextEquals("CON"u8) ? DoctorRole.Consultant : null;
+                        if (role is not null && (participant.Role is null || role < participant.Role))
+                            participant.Role = role;
+                    }
+                }
+            }
+        }
+    }
+
+    private void ReadDiagnoses(ref Utf8JsonReader reader)
+    {
+        if (!Fields.IntoArray(ref reader))
+            return;
+        while (Fields.NextObject(ref reader))
+        {
+            var diagnosis = new DiagnosisScan { Rank = int.MaxValue };
+            while (Fields.Next(ref reader))
+            {
+                if (reader.ValueTextEquals("condition"u8))
+                {
+                    diagnosis.Reference = Fields.Reference(ref reader).Reference;
+                }
+                else if (reader.ValueTextEquals("rank"u8))
+                {
+                    reader.Read();
+                    if (reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var rank) && rank > 0)
+                        diagnosis.Rank = rank;
+                    else
+                        reader.Skip();
+                }
+                else if (reader.ValueTextEquals("use"u8))
+                {
+                    diagnosis.IsDischarge = HasCode(ref reader, "DD"u8);
+                }
+                else
+                {
+                    Fields.Skip(ref reader);
+                }
+            }
+            if (diagnosis.Reference is not null && Diagnoses.Count < 256)
+                Diagnoses.Add(diagnosis);
+        }
+    }
+
+    /// <summary>Whether the CodeableConcept that the member holds has a coding of this code, whatever its system.</summary>
+    internal static bool HasCode(ref Utf8JsonReader reader, ReadOnlySpan<byte> code)
+    {
+        var found = false;
+        if (!Fields.IntoObject(ref reader))
+            return false;
+        while (Fields.Next(ref reader))
+        {
+            if (!reader.ValueTextEquals("coding"u8))
+            {
+                Fields.Skip(ref reader);
+                continue;
+            }
+            if (!Fields.IntoArray(ref reader))
+                continue;
+            while (Fields.NextObject(ref reader))
+            {
+                while (Fields.Next(ref reader))
+                {
+                    if (!reader.ValueTextEquals("code"u8))
+                        Fields.Skip(ref reader);
+                    else if (Fields.IsText(ref reader))
+                        found |= reader.ValueTextEquals(code);
+                }
+            }
+        }
+        return found;
+    }
+
+    private void ReadReasons(ref Utf8JsonReader reader)
+    {
+        if (!Fields.IntoArray(ref reader))
+            return;
+        while (Fields.NextObject(ref reader))
+        {
+            var saw = false;
+            var code = CodeReading.ConceptHere(ref reader, CodeUse.Condition, ref saw);
+            if (!code.IsEmpty && Reasons.Count < 256)
+                Reasons.Add(code);
+            else if (saw)
+                ReasonsNotAllowed++;
+        }
+    }
+
+    private void ReadHospitalization(ref Utf8JsonReader reader)
+    {
+        if (!Fields.IntoObject(ref reader))
+            return;
+        while (Fields.Next(ref reader))
+        {
+            if (reader.ValueTextEquals("dischargeDisposition"u8))
+                Disposition = DispositionCodes.Read(ref reader, out SawDisposition);
+            else
+                Fields.Skip(ref reader);
+        }
+    }
+}
