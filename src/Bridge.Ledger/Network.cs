@@ -22,6 +22,13 @@ public sealed class Network
     /// <param name="contractName">Where the chaincode holds several contracts; null: its default one.</param>
     public Contract GetContract(string chaincodeName, string? contractName = null) => new(gateway, Name, chaincodeName, contractName);
 
+    /// <summary>Asks what became of a transaction of this identity's or any other's, by its id alone.</summary>
+    public Commit NewCommit(string transactionId)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(transactionId);
+        return new Commit(gateway, transactionId, CommitRequests.New(gateway.Identity, Name, transactionId));
+    }
+
     /// <summary>
     /// Events of valid transactions as they are committed, in the ledger's order, until the stream breaks
     /// (<see cref="GatewayException"/>) or the caller stops. <see cref="FollowChaincodeEventsAsync"/> goes on after a break.
