@@ -25,7 +25,7 @@ trap 'code=$?; printf "%s: stopped at %s line %s (exit %s)\n" "$COMMAND" "$(base
 
 # --- settings ---------------------------------------------------------------------------------------------------------
 
-# Reads what `up` wrote: PROFILE, ORDERERS, PEER_ORGS, FABRIC_BIN_USED.
+# Reads what `up` wrote: PROFILE, ORDERERS, PORT_BASE, NODES, PEER_ORGS, FABRIC_BIN_USED.
 load_settings() {
   [ -f "$STATE/settings" ] || fail "there is no network in $STATE" \
     "make one with:  network/up --state '$STATE'" "or name another with --state DIR or BRIDGE_NETWORK_STATE"
@@ -35,10 +35,11 @@ load_settings() {
 
 save_settings() {
   cat >"$STATE/settings.new" <<END
-# Written by network/$COMMAND. PEER_ORGS: MSP ids in the order in which they joined.
+# Written by network/$COMMAND. NODES: own (these commands run them) or external (a container engine does). PEER_ORGS: in the order of joining.
 PROFILE=$PROFILE
 ORDERERS=$ORDERERS
 PORT_BASE=$PORT_BASE
+NODES=$NODES
 PEER_ORGS="$PEER_ORGS"
 FABRIC_BIN_USED='$FABRIC_BIN_USED'
 END
@@ -132,11 +133,16 @@ find_binaries() {
   esac
   export PATH=$dir:$PATH
 }
+external() { [ "$NODES" = external ]; }
 is_v3() { case $FABRIC_VERSION in 3.*) return 0 ;; *) return 1 ;; esac; }
 
 # The release archive keeps it beside bin/; the container image under /opt/hyperledger.
 find_ccaas_builder() {
   local dir
+  if [ "$NODES" = external ]; then
+    printf /opt/hyperledger/ccaas_builder
+    return
+  fi
   for dir in "${FABRIC_CCAAS_BUILDER:-}" "$FABRIC_BIN_USED/../builders/ccaas" "$FABRIC_BIN_USED/builders/ccaas" /opt/hyperledger/ccaas_builder; do
     if [ -n "$dir" ] && [ -x "$dir/bin/detect" ] && [ -x "$dir/bin/build" ] && [ -x "$dir/bin/release" ]; then
       (cd "$dir" && pwd)

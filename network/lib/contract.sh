@@ -81,6 +81,7 @@ start_contract() { # start_contract MSPID
   local org=$1 dir tls want
   dir=$(contract_dir "$org") tls=$(org_dir "$org")/peers/$(contract_host "$org")/tls
   [ -f "$dir/service-id" ] || return 0
+  ! external || return 0
   want=$(cat "$dir/service-id" "$dir/code.json")
   if is_running "$dir/pid" && [ "$(cat "$dir/running" 2>/dev/null)" = "$want" ]; then return 0; fi
   stop "contract of $org" "$dir/pid"
@@ -95,6 +96,7 @@ await_contract() { wait_for 60 "the contract of $1 listening" "see $(contract_di
 start_contracts() {
   local org
   for org in $PEER_ORGS; do start_contract "$org"; done
+  ! external || return 0
   for org in $PEER_ORGS; do [ ! -f "$(contract_dir "$org")/service-id" ] || await_contract "$org"; done
 }
 

@@ -104,6 +104,8 @@ internal sealed class FakeCall(HttpContext context, ReadOnlyMemory<byte> request
 
     public HttpContext Context => context;
 
+    public ReadOnlyMemory<byte> RequestBytes => request;
+
     public T Request<T>(MessageParser<T> parser)
         where T : IMessage<T> => parser.ParseFrom(request.Span);
 
