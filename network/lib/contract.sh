@@ -134,7 +134,7 @@ approve_and_commit() { # approve_and_commit MODE: all organisations approve one 
     if ! answer=$(as "$org" peer lifecycle chaincode approveformyorg "${orderer[@]}" "${flags[@]}" --package-id "$id" 2>&1); then
       case $answer in
         *'with different parameters'*) fail "$org could not approve the contract's definition (sequence $sequence)" "$answer" ;;
-        *'attempted to redefine the current committed sequence'* | *'with unchanged content'*) ;; # approved before: as wanted
+        *'attempted to redefine the current committed sequence'* | *'with unchanged content'*) ;;
         *) fail "$org could not approve the contract's definition (sequence $sequence)" "$answer" ;;
       esac
     fi
@@ -148,9 +148,7 @@ approve_and_commit() { # approve_and_commit MODE: all organisations approve one 
   SEQUENCE=$sequence
 }
 
-# Any answer of the contract will do, a refusal too: it shows that the peer reaches it.
+# Every contract on fabric-contract-api tells its metadata; the answer shows that the peer reaches it.
 contract_answers() { # contract_answers MSPID
-  local answer
-  answer=$(as "$1" peer chaincode query -C $CHANNEL -n $CHAINCODE -c '{"Args":["org.hyperledger.fabric:GetMetadata"]}' 2>&1) && return 0
-  case $answer in *'response: status:500'* | *'chaincode response 500'*) return 0 ;; *) return 1 ;; esac
+  as "$1" peer chaincode query -C $CHANNEL -n $CHAINCODE -c '{"Args":["org.hyperledger.fabric:GetMetadata"]}' >/dev/null 2>&1
 }
