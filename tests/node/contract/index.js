@@ -43,7 +43,7 @@ const steps = {
   range: async (stub, start, end, limit) => drain(await stub.getStateByRange(start, end), limit ?? Infinity),
   rangePaged: async (stub, start, end, size, bookmark) => {
     const { iterator, metadata } = await stub.getStateByRangeWithPagination(start, end, size, bookmark ?? '');
-    return { rows: await drain(iterator), fetched: metadata.fetchedRecordsCount, bookmark: metadata.bookmark };
+    return { rows: await drain(iterator), fetched: metadata?.fetchedRecordsCount ?? 0, bookmark: metadata?.bookmark ?? '' };
   },
   composite: async (stub, type, attributes) => drain(await stub.getStateByPartialCompositeKey(type, attributes)),
   putComposite: (stub, type, attributes, value) => stub.putState(stub.createCompositeKey(type, attributes), Buffer.from(value)),
