@@ -19,6 +19,9 @@ public readonly record struct Handle
     /// <summary>Draws a new handle from the system's random number generator.</summary>
     public static Handle New() => new(Base64Url.Encode(RandomNumberGenerator.GetBytes(16)));
 
+    /// <summary>The handle of a summary's body: the summary's id.</summary>
+    public static Handle Of(SummaryId id) => new(id.ToString());
+
     /// <summary>Reads the 22-character form; the spare bits of the last character must be zero.</summary>
     public static bool TryParse(string? text, out Handle handle)
     {
@@ -74,6 +77,10 @@ public readonly record struct Salt
         salt = new Salt(text);
         return true;
     }
+
+    /// <summary>Reads the 43-character form; <see cref="FormatException"/> (without the value) otherwise.</summary>
+    public static Salt Parse(string text) =>
+        TryParse(text, out var salt) ? salt : throw new FormatException("not a salt: 43 base64url characters are expected");
 
     /// <summary>The 43-character form.</summary>
     public override string ToString() => _text ?? throw new InvalidOperationException("an empty salt has no text");

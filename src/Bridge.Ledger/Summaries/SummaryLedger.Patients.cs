@@ -1,3 +1,5 @@
+using Bridge.Records;
+
 namespace Bridge.Ledger;
 
 /// <content>Enrolment and consent.</content>
