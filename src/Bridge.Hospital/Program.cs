@@ -1,1 +1,3 @@
-return 0;
+using Bridge.Hospital;
+
+return await HospitalApp.RunAsync(args, Console.Out, Console.Error);

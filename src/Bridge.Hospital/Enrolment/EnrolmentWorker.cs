@@ -1,0 +1,289 @@
+using System.Text.Json;
+using Bridge.Hospital.Operations;
+using Bridge.Hospital.Store;
+using Bridge.Hospital.Watching;
+using Bridge.Ledger;
+using Bridge.Records;
+using Request = Bridge.Records.EnrolmentRequest;
+
+namespace Bridge.Hospital.Enrolment;
+
+/// <summary>
+/// The hospital's side of the mailbox: takes the request whose MAC shows the printed code, issues the certificate, enrols, and withdraws. Everything that
+/// goes to the ledger is drawn once and stored first; after a crash the ledger is read before anything is said again.
+/// </summary>
+internal sealed partial class EnrolmentWorker(
+    Database database, SummaryLedger ledger, EnrolmentOptions options, LedgerOptions ledgerOptions, HospitalOptions hospital, Instance instance, CrashPoints crash,
+    WatchingSignals watching, HospitalMetrics metrics, TimeProvider clock, ILogger<EnrolmentWorker> log)
+{
+    private const int Looked = 100;
+
+    private sealed record StoredInput(string PatientSalt, string ConsentSalt, string IndexSalt, string CodeSalt, string Event, string EventSalt);
+
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        await ExpireAsync(cancellationToken);
+        await WithdrawDueAsync(cancellationToken);
+        await ReadMailboxAsync(cancellationToken);
+        await EnrolDueAsync(cancellationToken);
+    }
+
+    private Task ExpireAsync(CancellationToken cancellationToken) => database.WriteAsync(async work =>
+    {
+        var now = clock.GetUtcNow();
+        foreach (var row in await work.ListAsync<EnrolmentRow>(
+            $"SELECT {EnrolmentRows.Columns} FROM enrolment WHERE state = 'Open' AND expires_at <= @now", new { now = now.ToUnixTimeMilliseconds() }))
+        {
+            await EnrolmentRows.MoveAsync(work, row, EnrolmentState.Expired, now);
+            await AuditLog.AppendAsync(work, Actor.Bridge, "enrolment.expire", $"enrolment/{row.EnrolmentId}", null, now);
+        }
+    }, cancellationToken);
+
+    // Reads all requests; takes the good ones and discards those that nobody will enrol.
+    private async Task ReadMailboxAsync(CancellationToken cancellationToken)
+    {
+        var useless = new List<Handle>();
+        Handle? after = null;
+        do
+        {
+            var page = await ledger.ReadEnrolmentsAsync(hospital.Msp, after, 200, cancellationToken);
+            foreach (var item in page.Items)
+                if (!await TakeAsync(item, cancellationToken))
+                    useless.Add(item.Handle);
+            after = page.Next;
+        }
+        while (after is not null);
+        foreach (var chunk in useless.Chunk(100))
+        {
+            await ledger.DiscardRequestsAsync(hospital.Msp, chunk, cancellationToken);
+            Log.Discarded(log, chunk.Length);
+        }
+    }
+
+    /// <summary>False where nobody will enrol this request.</summary>
+    private async Task<bool> TakeAsync(StoredEnrolment item, CancellationToken cancellationToken)
+    {
+        if (item.Request is not { } stored || !Base64Url.TryDecode(stored.Spki, out var spki))
+            return false;
+        var request = new Request(stored.CodeId, spki, stored.Consent, stored.Mac);
+        // crash point enrolment.1: the request was read; the next run reads it again.
+        crash.Pass("enrolment.1");
+        var kept = await database.WriteAsync(async work =>
+        {
+            var now = clock.GetUtcNow();
+            if (await EnrolmentRows.ByCodeAsync(work, request.CodeId.ToString()) is not { } row)
+                return false;
+            if (row.State == EnrolmentState.Enrolling)
+                return true;
+            if (row.State != EnrolmentState.Open || row.ExpiresAt <= now.ToUnixTimeMilliseconds())
+                return false;
+            return await IssueAsync(work, row, item.Handle, request, now);
+        }, cancellationToken);
+        // crash point enrolment.2: certificate and handles are stored, nothing was sent; EnrolDueAsync sends them.
+        crash.Pass("enrolment.2");
+        return kept;
+    }
+
+    private async Task<bool> IssueAsync(Work work, EnrolmentRow row, Handle handle, Request request, DateTimeOffset now)
+    {
+        var keys = new EnrolmentKeys(
+            hospital.Msp, CaDigests.Parse(System.Text.Encoding.UTF8.GetBytes(row.CaDigests))!, Handle.Parse(row.CodeId), row.Code);
+        if (!keys.Verify(request, ledgerOptions.PortalMsp))
+        {
+            metrics.Refused("ENROLMENT_MAC");
+            await AuditLog.AppendAsync(work, Actor.Bridge, "enrolment.bad-mac", $"enrolment/{row.EnrolmentId}", null, now);
+            return false;
+        }
+        var verified = CompactJws.Verify<Consent>(request.Consent, request.SubjectPublicKeyInfo);
+        if (verified.Outcome != VerificationOutcome.Valid || verified.Value!.Statement is not { } consent
+            || consent.Hospital != hospital.Msp || consent.PatientKey != Digest.Of(request.SubjectPublicKeyInfo)
+            || !consent.Recipients.Contains(ledgerOptions.PortalMsp) || Until(consent) <= now)
+        {
+            metrics.Refused("ENROLMENT_CONSENT");
+            await AuditLog.AppendAsync(work, Actor.Bridge, "enrolment.bad-consent", $"enrolment/{row.EnrolmentId}", null, now);
+            return false;
+        }
+        var from = DateTimeOffset.FromUnixTimeSeconds(now.ToUnixTimeSeconds() - 60);
+        var ca = options.PatientCa.Certificate;
+        var to = new[] { from + options.CertificateLifetime, new DateTimeOffset(ca.NotAfter.ToUniversalTime()) }.Min();
+        from = new[] { from, new DateTimeOffset(ca.NotBefore.ToUniversalTime()) }.Max();
+        var certificate = CertificateProfile.IssuePatient(new CertificateIssuer(ca.RawData, options.PatientCa.Key), request.SubjectPublicKeyInfo, from, to);
+        var input = new StoredInput(
+            Salt.New().ToString(), Salt.New().ToString(), Salt.New().ToString(), Salt.New().ToString(), Handle.New().ToString(), Salt.New().ToString());
+        var change = new SummaryChange()
+            .Set("request_handle", handle.ToString())
+            .Set("spki", request.SubjectPublicKeyInfo)
+            .Set("pseudonym", request.Pseudonym.ToString())
+            .Set("consent", request.Consent)
+            .Set("consent_id", consent.ConsentId.ToString())
+            .Set("consent_until", Until(consent).ToUnixTimeMilliseconds())
+            .Set("purposes", string.Join(' ', consent.Purposes))
+            .Set("certificate", Convert.ToBase64String(certificate))
+            .Set("patient_handle", Handle.New().ToString())
+            .Set("consent_handle", Handle.New().ToString())
+            .Set("index_handle", Handle.New().ToString())
+            .Set("input", JsonSerializer.Serialize(input))
+            .Set("code", null);
+        if (await EnrolmentRows.MoveAsync(work, row, EnrolmentState.Enrolling, now, change) != TransitionOutcome.Done)
+            return true;
+        await AuditLog.AppendAsync(work, Actor.Bridge, "enrolment.issue", $"enrolment/{row.EnrolmentId}", null, now);
+        return true;
+    }
+
+    private async Task EnrolDueAsync(CancellationToken cancellationToken)
+    {
+        foreach (var row in await database.ReadAsync(
+            work => EnrolmentRows.InStateAsync(work, EnrolmentState.Enrolling, clock.GetUtcNow(), Looked), cancellationToken))
+        {
+            if (!await database.WriteAsync(work => EnrolmentRows.TakeAsync(work, row, instance.Name, clock.GetUtcNow(), options.Lease), cancellationToken))
+                continue;
+            string? txId = null;
+            var refusal = "";
+            try
+            {
+                // A former attempt may stand on the ledger: read before saying it again.
+                if (row.Attempts == 0 || !await StandsAsync(row, cancellationToken))
+                    txId = (await ledger.EnrolPatientAsync(hospital.Msp, Input(row), cancellationToken)).TransactionId;
+            }
+            catch (LedgerRefusalException e)
+            {
+                refusal = e.CodeText;
+                metrics.Refused(refusal);
+            }
+            catch (Exception e) when (e is GatewayException or CommitException)
+            {
+                await LaterAsync(row, e is CommitStatusException or SubmitException ? "UNKNOWN" : "NOT_ENROLLED");
+                Log.EnrolFailed(log, row.EnrolmentId, Faults.Describe(e));
+                continue;
+            }
+            // crash point enrolment.3: it stands on the ledger, the row does not say so; the next run is refused, reads the ledger, and finds it.
+            crash.Pass("enrolment.3");
+            if (refusal.Length > 0 && !await StandsAsync(row, cancellationToken))
+                await RefusedAsync(row, refusal);
+            else
+                await EnrolledAsync(row, txId);
+        }
+    }
+
+    private async Task EnrolledAsync(EnrolmentRow row, string? txId)
+    {
+        await database.WriteAsync(async work =>
+        {
+            var now = clock.GetUtcNow();
+            var change = new SummaryChange().Set("tx_id", txId).Set("enrolled_at", now.ToUnixTimeMilliseconds()).Set("input", null);
+            if (await EnrolmentRows.MoveAsync(work, row, EnrolmentState.Enrolled, now, change) != TransitionOutcome.Done)
+                return;
+            // What the patient's encounters were before is read once, from now on the watch brings them.
+            await work.InsertIfNewAsync(
+                "sweep (enrolment_id, patient_key, created_at) VALUES (@EnrolmentId, @PatientKey, @now)",
+                new { row.EnrolmentId, row.PatientKey, now = now.ToUnixTimeMilliseconds() });
+            await AuditLog.AppendAsync(work, Actor.Bridge, "enrolment.enrolled", $"enrolment/{row.EnrolmentId}", new { tx = txId }, now);
+        });
+        // crash point enrolment.4: stored; the sweep is in the tables too.
+        crash.Pass("enrolment.4");
+        watching.Sweep.Wake();
+        Log.Enrolled(log, row.EnrolmentId);
+    }
+
+    private async Task RefusedAsync(EnrolmentRow row, string code)
+    {
+        Log.EnrolRefused(log, row.EnrolmentId, code);
+        if (code is "CLOCK_SKEW" or "NOT_INITIALISED" or "NOT_BRIDGE" or "NOT_MEMBER" or "UNKNOWN_HOSPITAL")
+        {
+            await LaterAsync(row, code);
+            return;
+        }
+        await database.WriteAsync(async work =>
+        {
+            var now = clock.GetUtcNow();
+            await EnrolmentRows.MoveAsync(work, row, EnrolmentState.Failed, now, endReason: code);
+            await AuditLog.AppendAsync(work, Actor.Bridge, "enrolment.fail", $"enrolment/{row.EnrolmentId}", new { code }, now);
+        });
+    }
+
+    private async Task WithdrawDueAsync(CancellationToken cancellationToken)
+    {
+        foreach (var row in await database.ReadAsync(
+            work => EnrolmentRows.InStateAsync(work, EnrolmentState.Withdrawing, clock.GetUtcNow(), Looked), cancellationToken))
+        {
+            if (row.IndexHandle is null || !await database.WriteAsync(work => EnrolmentRows.TakeAsync(work, row, instance.Name, clock.GetUtcNow(), options.Lease), cancellationToken))
+                continue;
+            var index = Handle.Parse(row.IndexHandle);
+            try
+            {
+                // Purging again what is purged does nothing, so this needs no memory of its own.
+                if (!await IsWithdrawnAsync(index, cancellationToken))
+                    while (!(await ledger.WithdrawConsentAsync(
+                        hospital.Msp, new ConsentWithdrawal(index, null, Handle.New(), Salt.New(), Salt.New()), cancellationToken)).Complete)
+                        cancellationToken.ThrowIfCancellationRequested();
+            }
+            catch (Exception e) when (e is GatewayException or CommitException or LedgerRefusalException)
+            {
+                await LaterAsync(row, e is LedgerRefusalException refusal ? refusal.CodeText : "NOT_WITHDRAWN");
+                Log.WithdrawFailed(log, row.EnrolmentId, e is LedgerRefusalException refused ? refused.CodeText : Faults.Describe(e));
+                continue;
+            }
+            // crash point enrolment.5: withdrawn on the ledger, not here; the next run finds it so.
+            crash.Pass("enrolment.5");
+            await database.WriteAsync(work => Withdrawals.MarkAsync(work, row, "written request", clock.GetUtcNow()), CancellationToken.None);
+        }
+    }
+
+    private async Task<bool> IsWithdrawnAsync(Handle index, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var reading = await ledger.ReadPatientByIndexAsync(hospital.Msp, index, cancellationToken);
+            return reading.Withdrawn && reading.Consent is null && reading.Entries.All(entry => entry.State != SummaryState.Live);
+        }
+        catch (LedgerRefusalException e) when (e.Code == RefusalCode.NotFound)
+        {
+            return true;
+        }
+    }
+
+    private async Task<bool> StandsAsync(EnrolmentRow row, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await ledger.ReadPatientAsync(hospital.Msp, Handle.Parse(row.PatientHandle!), cancellationToken)).Patient is { } patient
+                && patient.Certificate == row.Certificate;
+        }
+        catch (LedgerRefusalException)
+        {
+            return false;
+        }
+    }
+
+    private Task<int> LaterAsync(EnrolmentRow row, string code) => database.WriteAsync(work => EnrolmentRows.RetryLaterAsync(
+        work, row, code, clock.GetUtcNow() + Anchoring.AnchorRules.Backoff(row.Attempts, Random.Shared.NextDouble())));
+
+    private static PatientEnrolment Input(EnrolmentRow row)
+    {
+        var input = JsonSerializer.Deserialize<StoredInput>(row.Input!)!;
+        return new PatientEnrolment(
+            Handle.Parse(row.RequestHandle!), row.Certificate!, Handle.Parse(row.PatientHandle!), Handle.Parse(row.ConsentHandle!), Handle.Parse(row.IndexHandle!),
+            Salt.Parse(input.PatientSalt), Salt.Parse(input.ConsentSalt), Salt.Parse(input.IndexSalt), Salt.Parse(input.CodeSalt), Handle.Parse(input.Event),
+            Salt.Parse(input.EventSalt));
+    }
+
+    private static DateTimeOffset Until(Consent consent) => new(consent.Expires.AddDays(1).ToDateTime(TimeOnly.MinValue), TimeSpan.Zero);
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventId = 4001, Level = LogLevel.Information, Message = "Enrolment {Enrolment} is on the ledger")]
+        public static partial void Enrolled(ILogger logger, long enrolment);
+
+        [LoggerMessage(EventId = 4002, Level = LogLevel.Warning, Message = "Enrolment {Enrolment} was refused: {Code}")]
+        public static partial void EnrolRefused(ILogger logger, long enrolment, string code);
+
+        [LoggerMessage(EventId = 4003, Level = LogLevel.Warning, Message = "Enrolment {Enrolment} could not be sent and will be tried again: {Fault}")]
+        public static partial void EnrolFailed(ILogger logger, long enrolment, string fault);
+
+        [LoggerMessage(EventId = 4004, Level = LogLevel.Warning, Message = "Withdrawal of enrolment {Enrolment} will be tried again: {Fault}")]
+        public static partial void WithdrawFailed(ILogger logger, long enrolment, string fault);
+
+        [LoggerMessage(EventId = 4005, Level = LogLevel.Information, Message = "Discarded {Count} enrolment requests that no code of ours made")]
+        public static partial void Discarded(ILogger logger, int count);
+    }
+}

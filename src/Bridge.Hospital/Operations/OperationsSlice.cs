@@ -1,0 +1,137 @@
+using System.Globalization;
+using System.Security.Claims;
+using Bridge.Hospital.Access;
+using Bridge.Hospital.Store;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Trace;
+using Quartz;
+
+namespace Bridge.Hospital.Operations;
+
+/// <summary>Body of a pause, a resume, a re-run.</summary>
+internal sealed record ReasonRequest(string? Reason);
+
+/// <summary>How the bridge is run and watched: ticks, health, counts, audit log, pause, re-run.</summary>
+internal static class OperationsSlice
+{
+    public static void AddOperations(this WebApplicationBuilder builder, OperationsOptions options)
+    {
+        var services = builder.Services;
+        services.AddSingleton(options);
+        services.AddSingleton<HospitalMetrics>();
+        services.AddSingleton<StageBoard>();
+        services.AddSingleton<StageRunner>();
+        services.AddSingleton<PauseSwitch>();
+        services.AddSingleton<Readiness>();
+        services.AddSingleton<Rerun>();
+        services.AddSingleton<Reconciliation>();
+        services.AddSingleton<StateGauge>();
+        services.AddQuartz();
+        services.AddQuartzHostedService(quartz => quartz.WaitForJobsToComplete = true);
+        services.AddHostedService<StageTicker>();
+        services.AddStage<StateGauge>("gauge", _ => TimeSpan.FromSeconds(15), _ => null, (gauge, token) => gauge.ShowAsync(token));
+        services.AddStage<Reconciliation>("reconcile", _ => options.Reconcile, _ => null, (reconciliation, token) => reconciliation.RunDueAsync(options.Reconcile, token));
+
+        builder.Logging.AddConfiguration(builder.Configuration.GetSection("Logging"));
+        if (!builder.Configuration.GetSection("Logging").Exists())
+            builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Quartz", LogLevel.Warning).AddFilter("System", LogLevel.Warning)
+                // It would print the path of every request with its ids.
+                .AddFilter("Microsoft.AspNetCore", LogLevel.Error);
+        builder.Logging.AddJsonConsole(console =>
+        {
+            console.UseUtcTimestamp = true;
+            console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ";
+            console.IncludeScopes = false;
+        });
+        if (options.OtlpEndpoint is { } endpoint)
+            services.AddOpenTelemetry()
+                .WithMetrics(metrics => metrics.AddMeter(HospitalMetrics.MeterName, "Bridge.Fhir", "Bridge.Ledger", "Microsoft.AspNetCore.Hosting", "System.Runtime")
+                    .AddOtlpExporter(exporter => exporter.Endpoint = endpoint))
+                .WithTracing(traces => traces.AddSource("Bridge.Hospital", "Bridge.Ledger").AddOtlpExporter(exporter => exporter.Endpoint = endpoint));
+    }
+
+    public static void MapOperations(this WebApplication app)
+    {
+        app.MapGet("/health/live", () => Results.Ok(new { status = "live" })).AllowAnonymous();
+        app.MapGet("/health/ready", async (Readiness readiness, CancellationToken cancellation) =>
+        {
+            var checks = await readiness.CheckAsync(cancellation);
+            var ready = checks.All(check => check.Ready);
+            return Results.Json(
+                new { status = ready ? "ready" : "not ready", checks }, statusCode: ready ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
+        }).AllowAnonymous();
+
+        var group = app.MapGroup("/api/operations").RequireAuthorization(Roles.Operator);
+        group.MapGet("/counts", CountsAsync);
+        group.MapGet("/stages", (StageBoard board) => Results.Ok(board.Runs));
+        group.MapGet("/held", HeldAsync);
+        group.MapPost("/pause", (ReasonRequest body, ClaimsPrincipal user, PauseSwitch pause, CancellationToken cancellation) => SwitchAsync(true, body, user, pause, cancellation));
+        group.MapPost("/resume", (ReasonRequest body, ClaimsPrincipal user, PauseSwitch pause, CancellationToken cancellation) => SwitchAsync(false, body, user, pause, cancellation));
+        group.MapPost("/summaries/{row:long}/rerun", async (long row, ReasonRequest body, ClaimsPrincipal user, Rerun rerun, CancellationToken cancellation) =>
+        {
+            var outcome = await rerun.RunAsync(user.Actor(Roles.Operator), row, body.Reason, cancellation);
+            return outcome switch
+            {
+                RerunOutcome.NotFound => Results.NotFound(new { outcome = "NOT_FOUND" }),
+                RerunOutcome.NotHeld => Results.Conflict(new { outcome = "NOT_HELD", detail = "Only failed and withheld summaries can be run again; read where it stands." }),
+                RerunOutcome.NoReason => Results.UnprocessableEntity(new { outcome = "NO_REASON", detail = "Say why, in 1 to 400 characters." }),
+                _ => Results.Ok(new { outcome = "RUNNING" }),
+            };
+        });
+        group.MapPost("/reconcile", async (Reconciliation reconciliation, CancellationToken cancellation) => Results.Ok(await reconciliation.RunAsync(cancellation)));
+        group.MapGet("/audit", async (long? after, int? limit, Database database, CancellationToken cancellation) =>
+            Results.Ok(new { items = await database.ReadAsync(work => AuditLog.PageAsync(work, after ?? 0, Math.Clamp(limit ?? 100, 1, 1000)), cancellation) }));
+        group.MapGet("/audit/verify", async (Database database, CancellationToken cancellation) => Results.Ok(await database.ReadAsync(AuditLog.VerifyAsync, cancellation)));
+    }
+
+    /// <summary><c>{states: [{status, reason, count}], known, paused, reconciliation}</c>: finished encounters = notEnrolled + known, as of the reconciliation.</summary>
+    private static async Task<IResult> CountsAsync(Database database, CancellationToken cancellation)
+    {
+        var (counts, paused, last) = await database.ReadAsync(async work =>
+            (await SummaryRows.CountsAsync(work), await PauseSwitch.IsOnAsync(work), await ReconciliationRows.LastAsync(work)), cancellation);
+        return Results.Ok(new
+        {
+            states = counts,
+            known = counts.Sum(count => count.Count),
+            paused,
+            reconciliation = last is null
+                ? null
+                : new { at = Time(last.At), last.ServerFinished, last.NotEnrolled, last.Known, last.Difference },
+        });
+    }
+
+    private static async Task<IResult> HeldAsync(long? after, int? limit, Database database, CancellationToken cancellation)
+    {
+        var rows = await database.ReadAsync(
+            work => work.ListAsync<SummaryRow>(
+                """
+                SELECT row_id AS RowId, summary_id AS SummaryId, status AS Status, reason AS Reason, class AS Class, attempts AS Attempts, updated_at AS UpdatedAt
+                FROM summary WHERE is_current = 1 AND status IN ('Failed', 'Withheld') AND row_id > @after ORDER BY row_id LIMIT @limit
+                """,
+                new { after = after ?? 0, limit = Math.Clamp(limit ?? 100, 1, 1000) }),
+            cancellation);
+        return Results.Ok(new
+        {
+            items = rows.Select(row => new { row = row.RowId, id = row.SummaryId, status = row.Status.ToString(), row.Reason, row.Class, since = Time(row.UpdatedAt) }),
+        });
+    }
+
+    private static async Task<IResult> SwitchAsync(bool on, ReasonRequest body, ClaimsPrincipal user, PauseSwitch pause, CancellationToken cancellation) =>
+        Results.Ok(new { paused = on, changed = await pause.SetAsync(user.Actor(Roles.Operator), on, body.Reason, cancellation) });
+
+    private static string Time(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
+}
+
+/// <summary>Puts the state of the tables before the metrics.</summary>
+internal sealed class StateGauge(Database database, HospitalMetrics metrics, TimeProvider clock)
+{
+    public Task ShowAsync(CancellationToken cancellationToken) => database.ReadAsync(async work =>
+    {
+        var now = clock.GetUtcNow().ToUnixTimeMilliseconds();
+        var counts = await SummaryRows.CountsAsync(work);
+        var oldest = await work.ScalarAsync<long?>("SELECT MIN(queued_at) FROM summary WHERE status = 'AwaitingCoSign'");
+        var cursor = await Bookmarks.UpdatedAtAsync(work, Bookmarks.WatchCursor);
+        metrics.Show(counts, TimeSpan.FromMilliseconds(Math.Max(0, now - (oldest ?? now))), TimeSpan.FromMilliseconds(Math.Max(0, now - (cursor ?? now))));
+        return 0;
+    }, cancellationToken);
+}
