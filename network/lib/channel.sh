@@ -172,7 +172,7 @@ peer_metric() {
   tls=$(org_dir "$1")/peers/$(peer_host "$1")/tls
   metric "$(port "$1.operations")" "$tls/ca.crt" "$tls/server.crt" "$tls/server.key" "$2"
 }
-leader_metric() { if [ "$PROFILE" = bft ]; then printf consensus_smartbft_is_leader; else printf consensus_etcdraft_is_leader; fi; }
+leader_metric() { if [ "$PROFILE" = bft ]; then printf consensus_BFT_is_leader; else printf consensus_etcdraft_is_leader; fi; }
 leader() {
   local i
   for i in $(each_orderer); do
