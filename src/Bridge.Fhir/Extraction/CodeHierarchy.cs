@@ -13,7 +13,13 @@ public sealed class CodeHierarchy
 {
     private readonly FrozenDictionary<string, Node> _nodes;
 
-    private CodeHierarchy(Dictionary<string, Node> nodes) => _nodes = nodes.ToFrozenDictionary(StringComparer.Ordinal);
+    private readonly (string From, string To, string Range)[] _chapters;
+
+    private CodeHierarchy(Dictionary<string, Node> nodes)
+    {
+        _nodes = nodes.ToFrozenDictionary(StringComparer.Ordinal);
+        _chapters = [.. nodes.Values.Where(n => n.Parent is null && n.Range is [_, _, _, '-', _, _, _]).Select(n => (n.Range[..3], n.Range[4..], n.Range))];
+    }
 
     /// <summary>A hierarchy without nodes: nothing can be generalised but by its category's three characters.</summary>
     public static CodeHierarchy Empty { get; } = new([]);
@@ -28,7 +34,8 @@ public sealed class CodeHierarchy
     internal static CodeHierarchy Load(IEnumerable<string[]> rows)
     {
         var nodes = new Dictionary<string, Node>(StringComparer.Ordinal);
-        foreach (var row in rows)
+        // a block of one category has the category's own name in the CDC's table: it leads nowhere, its chapter is told by the range
+        foreach (var row in rows.Where(r => r[0] != r[1]))
             nodes[row[0]] = new Node(row[1].Length == 0 ? null : row[1], row.Length > 2 ? RangeOf(row[0], row[2]) : row[0], row.Length > 2 ? row[2] : "");
         return new CodeHierarchy(nodes);
     }
@@ -47,14 +54,20 @@ public sealed class CodeHierarchy
         var category = code.Length >= 3 ? code[..3] : code;
         if (level == CodeLevel.Category)
             return category;
-        var at = Nearest(code);
-        string? block = null;
-        for (var hops = 0; at is not null && _nodes.TryGetValue(at, out var node) && hops < 32; hops++)
+        if (level == CodeLevel.Chapter)
         {
-            if (level == CodeLevel.Block && node.Parent is not null && at.Contains('-', StringComparison.Ordinal))
+            foreach (var (from, to, range) in _chapters)
+            {
+                if (string.CompareOrdinal(category, from) >= 0 && string.CompareOrdinal(category, to) <= 0)
+                    return range;
+            }
+            return null;
+        }
+        var at = Nearest(code);
+        for (var hops = 0; at is not null && _nodes.TryGetValue(at, out var node) && node.Parent is not null && hops < 32; hops++)
+        {
+            if (at.Contains('-', StringComparison.Ordinal))
                 return at;
-            if (node.Parent is null)
-                return level == CodeLevel.Chapter && at != code ? node.Range : block;
             at = node.Parent;
         }
         return null;
