@@ -14,18 +14,31 @@ internal static class Ports
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
-    /// <summary>The wished port when it is free, else another.</summary>
-    public static int FreeOr(int wished)
+    /// <summary>The wished port when it and the ones after it are free, else others.</summary>
+    /// <param name="wished">0: any.</param>
+    /// <param name="count">So many in a row.</param>
+    public static int FreeRun(int wished, int count)
+    {
+        for (var first = wished == 0 ? Free() : wished; ; first = Free())
+        {
+            if (first + count <= IPEndPoint.MaxPort && Enumerable.Range(first, count).All(IsFree))
+            {
+                return first;
+            }
+        }
+    }
+
+    private static bool IsFree(int port)
     {
         try
         {
-            using var listener = new TcpListener(IPAddress.Loopback, wished) { ExclusiveAddressUse = true };
+            using var listener = new TcpListener(IPAddress.Loopback, port) { ExclusiveAddressUse = true };
             listener.Start();
-            return wished;
+            return true;
         }
         catch (SocketException)
         {
-            return Free();
+            return false;
         }
     }
 }
