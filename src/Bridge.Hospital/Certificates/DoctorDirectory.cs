@@ -4,8 +4,8 @@ using Bridge.Hospital.Operations;
 using Bridge.Hospital.Store;
 using Bridge.Ledger;
 using Bridge.Records;
-using LedgerConfirmation = Bridge.Ledger.DoctorConfirmation;
-using LedgerRevocation = Bridge.Ledger.DoctorRevocation;
+using LedgerConfirmation = Bridge.Ledger.DoctorConfirmationSubmission;
+using LedgerRevocation = Bridge.Ledger.DoctorRevocationSubmission;
 
 namespace Bridge.Hospital.Certificates;
 
@@ -137,7 +137,7 @@ internal sealed partial class DoctorDirectory(
             var receipt = act switch
             {
                 DirectoryAct.Propose => await ledger.ProposeDoctorAsync(
-                    input.Hospital, new DoctorProposal(handle, input.Certificate!, input.Jws, Salt.Parse(input.Salt), Salt.Parse(input.LeafSalt!)), cancellationToken),
+                    input.Hospital, new DoctorProposalSubmission(handle, input.Certificate!, input.Jws, Salt.Parse(input.Salt), Salt.Parse(input.LeafSalt!)), cancellationToken),
                 DirectoryAct.Confirm => await ledger.ConfirmDoctorAsync(
                     input.Hospital, new LedgerConfirmation(handle, input.Jws, Salt.Parse(input.Salt)), cancellationToken),
                 _ => await ledger.RevokeDoctorAsync(input.Hospital, new LedgerRevocation(handle, input.Jws, Salt.Parse(input.Salt)), cancellationToken),

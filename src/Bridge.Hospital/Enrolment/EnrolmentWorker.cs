@@ -63,9 +63,8 @@ internal sealed partial class EnrolmentWorker(
     /// <summary>False where nobody will enrol this request.</summary>
     private async Task<bool> TakeAsync(StoredEnrolment item, CancellationToken cancellationToken)
     {
-        if (item.Request is not { } stored || !Base64Url.TryDecode(stored.Spki, out var spki))
+        if (item.Request is not { } request)
             return false;
-        var request = new Request(stored.CodeId, spki, stored.Consent, stored.Mac);
         // crash point enrolment.1: the request was read; the next run reads it again.
         crash.Pass("enrolment.1");
         var kept = await database.WriteAsync(async work =>

@@ -6,7 +6,7 @@ namespace Bridge.Ledger;
 /// <summary>Signs a digest for an identity.</summary>
 /// <param name="digest">SHA-256, 32 bytes.</param>
 /// <param name="cancellationToken">Gives up waiting, for a token or a remote service.</param>
-/// <returns>ASN.1 DER with low S (<see cref="EcdsaSignature"/>).</returns>
+/// <returns>ASN.1 DER with low S (<see cref="FabricSignature"/>).</returns>
 public delegate ValueTask<byte[]> Signer(ReadOnlyMemory<byte> digest, CancellationToken cancellationToken);
 
 /// <summary>Signers over private keys.</summary>
@@ -36,7 +36,7 @@ public static class Signers
         return (digest, _) =>
         {
             var key = idle.TryTake(out var taken) ? taken : ECDsa.Create(parameters);
-            var signature = EcdsaSignature.Sign(key, digest.Span);
+            var signature = FabricSignature.Sign(key, digest.Span);
             idle.Add(key);
             return ValueTask.FromResult(signature);
         };
@@ -48,7 +48,7 @@ public static class Signers
         return (digest, _) =>
         {
             lock (gate)
-                return ValueTask.FromResult(EcdsaSignature.Sign(key, digest.Span));
+                return ValueTask.FromResult(FabricSignature.Sign(key, digest.Span));
         };
     }
 }

@@ -8,26 +8,19 @@ namespace Bridge.Ledger;
 /// <param name="Statement">Compact JWS of the hospital's registrar.</param>
 /// <param name="Salt">Of the record.</param>
 /// <param name="LeafSalt">Of the entry by certificate.</param>
-public sealed record DoctorProposal(Handle Doctor, string Certificate, string Statement, Salt Salt, Salt LeafSalt);
+public sealed record DoctorProposalSubmission(Handle Doctor, string Certificate, string Statement, Salt Salt, Salt LeafSalt);
 
 /// <summary>What makes a pending doctor active.</summary>
 /// <param name="Doctor">The record.</param>
 /// <param name="Confirmation">Compact JWS of another hospital's registrar or the attestor.</param>
 /// <param name="Salt">Of the new record.</param>
-public sealed record DoctorConfirmation(Handle Doctor, string Confirmation, Salt Salt);
+public sealed record DoctorConfirmationSubmission(Handle Doctor, string Confirmation, Salt Salt);
 
 /// <summary>What ends a doctor's certificate.</summary>
 /// <param name="Doctor">The record.</param>
 /// <param name="Revocation">Compact JWS of the hospital's registrar, the attestor, or the doctor's own key.</param>
 /// <param name="Salt">Of the new record.</param>
-public sealed record DoctorRevocation(Handle Doctor, string Revocation, Salt Salt);
-
-/// <summary>What a patient's browser sent to be enrolled.</summary>
-/// <param name="CodeId">Which code it used.</param>
-/// <param name="Spki">Base64url of the key's SubjectPublicKeyInfo.</param>
-/// <param name="Consent">Compact JWS.</param>
-/// <param name="Mac">Base64url, 32 bytes: only who had the code can make it.</param>
-public sealed record EnrolmentRequest(Handle CodeId, string Spki, string Consent, string Mac);
+public sealed record DoctorRevocationSubmission(Handle Doctor, string Revocation, Salt Salt);
 
 /// <summary>A request on its way into the hospital's mailbox.</summary>
 /// <param name="Request">The request's new handle.</param>

@@ -86,10 +86,10 @@ internal static class LedgerJson
     public static Page<T> Page<T>(JsonElement root, string list, Func<JsonElement, T> item) =>
         new([.. root.GetProperty(list).EnumerateArray().Select(item)], root.HandleOrNull("next"));
 
-    public static Consortium Consortium(JsonElement root)
+    public static ConsortiumReading Consortium(JsonElement root)
     {
         var attestor = root.GetProperty("attestor");
-        return new Consortium(
+        return new ConsortiumReading(
             root.Text("portal"),
             attestor.Text("name"),
             attestor.Text("certificate"),
@@ -136,10 +136,7 @@ internal static class LedgerJson
     {
         var request = root.GetProperty("request");
         return new StoredEnrolment(
-            root.HandleOf("handle"),
-            request.ValueKind == JsonValueKind.Null
-                ? null
-                : new EnrolmentRequest(request.HandleOf("codeId"), request.Text("spki"), request.Text("consent"), request.Text("mac")));
+            root.HandleOf("handle"), request.ValueKind == JsonValueKind.Object ? EnrolmentRequest.Read(request, out _) : null);
     }
 
     public static PatientReading Patient(JsonElement root)

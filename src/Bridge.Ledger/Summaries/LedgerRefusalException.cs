@@ -33,22 +33,25 @@ public sealed class LedgerRefusalException : Exception
 }
 
 /// <summary>A refusal as it stands in the words of a failed call.</summary>
-internal sealed record Refusal(RefusalCode Code, string Text, string Detail, IReadOnlyList<string> Items, int Endorsers)
+internal sealed record Refusal(RefusalCode Code, string Text, string Detail, IReadOnlyList<string> Items)
 {
     private const string Start = "{\"refusal\":";
 
     /// <summary>Null where the failure is no refusal of the contract.</summary>
     public static Refusal? Find(GatewayException exception)
     {
-        Refusal? found = null;
         foreach (var detail in exception.Details)
         {
             if (Parse(detail.Message) is { } refusal)
-                found = found is null ? refusal : found with { Endorsers = found.Endorsers + 1 };
+                return refusal;
         }
 
-        return found ?? Parse(exception.Status);
+        return Parse(exception.Status);
     }
+
+    /// <summary>Whether each of these organisations refused; where one did not, the other may be a block behind.</summary>
+    public static bool IsByAll(IReadOnlyList<string> organizations, GatewayException exception) =>
+        organizations.All(organization => exception.Details.Any(detail => detail.MspId == organization && Parse(detail.Message) is not null));
 
     public static Refusal? Parse(string message)
     {
@@ -66,7 +69,7 @@ internal sealed record Refusal(RefusalCode Code, string Text, string Detail, IRe
             IReadOnlyList<string> items = root.TryGetProperty("items", out var list)
                 ? [.. list.EnumerateArray().Select(item => item.GetString() ?? "")]
                 : [];
-            return new Refusal(RefusalCodes.Parse(text), text, detail, items, 1);
+            return new Refusal(RefusalCodes.Parse(text), text, detail, items);
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException or KeyNotFoundException)
         {

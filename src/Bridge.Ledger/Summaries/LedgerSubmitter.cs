@@ -92,12 +92,13 @@ internal sealed class LedgerSubmitter(Contract contract, SummaryLedgerOptions op
             {
                 var refusal = Refusal.Find(exception);
                 var last = attempt == options.MaxAttempts;
-                // where only some of the named endorsers refuse, one of them may be a block behind
-                var someOnly = refusal is not null && exception.Details.Count > 0 && refusal.Endorsers < proposal.EndorsingOrganizations.Count;
+                var someOnly = refusal is not null && !Refusal.IsByAll(proposal.EndorsingOrganizations, exception);
                 if (refusal is not null && (!someOnly || last))
                 {
                     var refused = new LedgerRefusalException(function.ToString(), refusal, exception);
-                    return (null, new Attempt(AttemptEnd.Refused, proposed.TransactionId, [], 0, refused));
+                    // these two are no judgement of what was proposed
+                    var end = refusal.Code is RefusalCode.LedgerError or RefusalCode.Internal ? AttemptEnd.Failed : AttemptEnd.Refused;
+                    return (null, new Attempt(end, proposed.TransactionId, [], 0, refused));
                 }
 
                 var action = someOnly ? RetryAction.SameAgain : Retry.After(exception);

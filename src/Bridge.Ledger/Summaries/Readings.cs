@@ -7,7 +7,7 @@ namespace Bridge.Ledger;
 /// <param name="AttestorName">Who may confirm doctors besides registrars.</param>
 /// <param name="AttestorCertificate">Standard base64 of the DER.</param>
 /// <param name="Hospitals">MSP ids.</param>
-public sealed record Consortium(string Portal, string AttestorName, string AttestorCertificate, IReadOnlyList<string> Hospitals);
+public sealed record ConsortiumReading(string Portal, string AttestorName, string AttestorCertificate, IReadOnlyList<string> Hospitals);
 
 /// <summary>A hospital's record in force.</summary>
 /// <param name="Record">Canonical JSON.</param>

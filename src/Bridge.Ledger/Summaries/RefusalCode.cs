@@ -296,4 +296,10 @@ public enum RefusalCode
 
     /// <summary>The creator's organisation is not a member.</summary>
     NotMember,
+
+    /// <summary>The peer refused a read or write of the contract: no rule, perhaps a passing fault.</summary>
+    LedgerError,
+
+    /// <summary>A fault of the contract.</summary>
+    Internal,
 }

@@ -26,7 +26,7 @@ public sealed partial class SummaryLedger
     }
 
     /// <summary>Enters a doctor; she stays pending until confirmed.</summary>
-    public Task<LedgerReceipt> ProposeDoctorAsync(string hospital, DoctorProposal doctor, CancellationToken cancellationToken = default)
+    public Task<LedgerReceipt> ProposeDoctorAsync(string hospital, DoctorProposalSubmission doctor, CancellationToken cancellationToken = default)
     {
         var input = LedgerJson.Input(writer =>
         {
@@ -41,7 +41,7 @@ public sealed partial class SummaryLedger
 
     /// <summary>Makes a pending doctor active.</summary>
     public Task<LedgerReceipt> ConfirmDoctorAsync(
-        string hospital, DoctorConfirmation confirmation, CancellationToken cancellationToken = default)
+        string hospital, DoctorConfirmationSubmission confirmation, CancellationToken cancellationToken = default)
     {
         var input = LedgerJson.Input(writer =>
         {
@@ -53,7 +53,7 @@ public sealed partial class SummaryLedger
     }
 
     /// <summary>Ends a doctor's certificate for good.</summary>
-    public Task<LedgerReceipt> RevokeDoctorAsync(string hospital, DoctorRevocation revocation, CancellationToken cancellationToken = default)
+    public Task<LedgerReceipt> RevokeDoctorAsync(string hospital, DoctorRevocationSubmission revocation, CancellationToken cancellationToken = default)
     {
         var input = LedgerJson.Input(writer =>
         {
@@ -80,7 +80,7 @@ public sealed partial class SummaryLedger
     }
 
     /// <summary>Who the consortium is.</summary>
-    public Task<Consortium> ReadConsortiumAsync(CancellationToken cancellationToken = default) =>
+    public Task<ConsortiumReading> ReadConsortiumAsync(CancellationToken cancellationToken = default) =>
         EvaluateAsync(ReadFunction.ReadConsortium, [], default, LedgerJson.Consortium, cancellationToken);
 
     /// <summary>A hospital's record in force and who approved it.</summary>

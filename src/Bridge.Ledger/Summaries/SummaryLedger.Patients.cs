@@ -12,13 +12,8 @@ public sealed partial class SummaryLedger
         var input = LedgerJson.Input(writer =>
         {
             writer.Write("handle", submission.Request);
-            writer.WriteStartObject("request");
-            writer.WriteNumber("v", 1);
-            writer.Write("codeId", submission.Content.CodeId);
-            writer.Write("spki", submission.Content.Spki);
-            writer.Write("consent", submission.Content.Consent);
-            writer.Write("mac", submission.Content.Mac);
-            writer.WriteEndObject();
+            writer.WritePropertyName("request");
+            submission.Content.ToJson().WriteTo(writer);
             writer.Write("salt", submission.Salt);
             writer.Write("codeSalt", submission.CodeSalt);
             writer.Write("event", submission.Event);

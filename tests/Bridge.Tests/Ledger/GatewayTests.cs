@@ -238,7 +238,7 @@ public sealed class GatewayTests : IAsyncLifetime
             return call.AnswerAsync(new CommitStatusResponse { BlockNumber = 9 });
         });
         using var offline = Gateway.Connect(test.Options(fake.Address) with { Signer = null });
-        byte[] Elsewhere(byte[] digest) => EcdsaSignature.Sign(test.Key, digest);
+        byte[] Elsewhere(byte[] digest) => FabricSignature.Sign(test.Key, digest);
 
         var proposal = offline.GetNetwork("bridge").GetContract("summaries").NewProposal("Anchor");
         await Assert.ThrowsAsync<InvalidOperationException>(() => proposal.EndorseAsync(Token));

@@ -32,6 +32,6 @@ internal sealed class TestIdentity
     };
 
     public bool Signed(ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature) =>
-        EcdsaSignature.IsDerLowS(signature)
+        FabricSignature.IsDerLowS(signature)
         && Key.VerifyData(message, signature, HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence);
 }

@@ -115,10 +115,10 @@ public class WireVectorTests
     {
         var p1363 = Convert.FromHexString(r.PadLeft(64, '0') + s.PadLeft(64, '0'));
 
-        var encoded = EcdsaSignature.ToDerLowS(p1363);
+        var encoded = FabricSignature.ToDerLowS(p1363);
 
         Assert.Equal(der, Convert.ToHexStringLower(encoded));
-        Assert.True(EcdsaSignature.IsDerLowS(encoded));
+        Assert.True(FabricSignature.IsDerLowS(encoded));
     }
 
     [Theory]
@@ -132,7 +132,7 @@ public class WireVectorTests
     [InlineData("300602010102010100")]
     [InlineData("")]
     [InlineData("0001")]
-    public void IsDerLowS_OtherForms_AreRefused(string hex) => Assert.False(EcdsaSignature.IsDerLowS(Convert.FromHexString(hex)));
+    public void IsDerLowS_OtherForms_AreRefused(string hex) => Assert.False(FabricSignature.IsDerLowS(Convert.FromHexString(hex)));
 
     [Fact]
     public async Task Signer_ManySignaturesOnManyThreads_AreAllLowAndVerify()

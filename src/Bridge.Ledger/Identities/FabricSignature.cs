@@ -7,7 +7,7 @@ namespace Bridge.Ledger;
 /// The one form of signature that Fabric takes: ECDSA P-256 as ASN.1 DER with the lower of the two possible values of S. The platform gives
 /// r ‖ s (IEEE P1363) with any S.
 /// </summary>
-public static class EcdsaSignature
+public static class FabricSignature
 {
     private const int Half = 32;
 
