@@ -1,0 +1,157 @@
+using System.Security.Cryptography.X509Certificates;
+
+namespace Bridge.Records;
+
+/// <summary>
+/// Judges a record as a reader does who trusts nothing but the digests of its own hospital's CA certificates: no ledger, no portal, no network. Another hospital is
+/// reached by way of one approval of the reader's own.
+/// </summary>
+public static class RecordVerifier
+{
+    /// <summary>A status list may claim to be made this much after the reader's clock.</summary>
+    public static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(15);
+
+    /// <summary>Judges a record.</summary>
+    /// <param name="file">The record and its evidence.</param>
+    /// <param name="anchor">Whom the reader trusts.</param>
+    /// <param name="patient">Whose record it must be; null where the reader is not a patient.</param>
+    /// <param name="now">The reader's time.</param>
+    public static RecordVerdict Verify(RecordFile file, TrustAnchor anchor, Pseudonym? patient, DateTimeOffset now)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        ArgumentNullException.ThrowIfNull(anchor);
+        var signed = SignedSummary.Verify(file.Summary, file.Hospital.WebAuthn);
+        var verdict = new RecordVerdict { Outcome = RecordOutcome.Forged, Signature = signed.Outcome, Where = signed.Where, Summary = signed.Value?.Summary };
+        if (signed.Value is not { } summary)
+            return verdict;
+        if (patient is { } wanted && summary.Summary.Patient != wanted)
+            return verdict with { Outcome = RecordOutcome.NotThisPatient };
+        if (summary.Summary.Hospital != file.Hospital.Msp)
+            return verdict with { Outcome = RecordOutcome.WrongHospital };
+        var trust = JudgeHospitals(file, anchor);
+        if (trust != RecordOutcome.Valid)
+            return verdict with { Outcome = trust };
+        verdict = verdict with { HospitalName = file.Hospital.Name };
+        if (!file.Hospital.Bridges.Contains(Digest.Of(summary.BridgeCertificate.Span))
+            || CertificateCheck.CheckBridge(summary.BridgeCertificate.Span, file.Hospital.CasFor(CaUse.Bridge), at: null) != CertificateFault.None)
+            return verdict with { Outcome = RecordOutcome.BridgeNotOfHospital };
+        return JudgeDoctor(file, summary.DoctorCertificate.ToArray(), verdict, now);
+    }
+
+    private static RecordOutcome JudgeHospitals(RecordFile file, TrustAnchor anchor)
+    {
+        var own = file.Hospital.Msp == anchor.Hospital ? file.Hospital : file.Own;
+        if (own is null || own.Msp != anchor.Hospital || !IsAnchored(own, anchor.CaDigests))
+            return RecordOutcome.UntrustedCa;
+        if (!HoldsTogether(own))
+            return RecordOutcome.UntrustedHospital;
+        if (ReferenceEquals(own, file.Hospital))
+            return RecordOutcome.Valid;
+        if (!HoldsTogether(file.Hospital))
+            return RecordOutcome.UntrustedHospital;
+        return file.Approvals.Any(jws => IsApproval(jws, own, file.Hospital)) ? RecordOutcome.Valid : RecordOutcome.HospitalNotApproved;
+    }
+
+    /// <summary>Every CA of the record is a trusted one, or was signed by one that is (rollover).</summary>
+    private static bool IsAnchored(HospitalRecord record, CaDigests trusted)
+    {
+        foreach (var use in new[] { CaUse.People, CaUse.Bridge })
+        {
+            var roots = use == CaUse.People ? trusted.People : trusted.Bridge;
+            var open = record.CasFor(use).ToList();
+            var known = open.Where(ca => roots.Contains(Digest.Of(ca))).ToList();
+            open.RemoveAll(known.Contains);
+            for (var grown = true; grown && open.Count > 0;)
+            {
+                var next = open.Where(ca => known.Any(old => WasIssuedBy(ca, old))).ToList();
+                grown = next.Count > 0;
+                known.AddRange(next);
+                open.RemoveAll(next.Contains);
+            }
+            if (open.Count > 0)
+                return false;
+        }
+        return true;
+    }
+
+    private static bool WasIssuedBy(byte[] certificate, byte[] issuer)
+    {
+        using var one = CertificateParts.TryLoad(certificate);
+        using var other = CertificateParts.TryLoad(issuer);
+        return one is not null && other is not null && CertificateParts.IssuedBy(one, other) == CertificateFault.None;
+    }
+
+    /// <summary>Dates are left out: an office that has ended since was good in its time, and freshness is judged by the status list.</summary>
+    private static bool HoldsTogether(HospitalRecord record)
+    {
+        var people = record.CasFor(CaUse.People).ToList();
+        return CertificateCheck.CheckPerson(record.Registrar, people, at: null) == CertificateFault.None
+            && CertificateCheck.CheckPerson(record.StatusKey, people, at: null) == CertificateFault.None;
+    }
+
+    private static bool IsApproval(string jws, HospitalRecord own, HospitalRecord other)
+    {
+        var approval = CompactJws.Verify<HospitalApproval>(jws).Value;
+        return approval is not null && approval.Thumbprint == own.RegistrarThumbprint && approval.Statement == other.ApprovalBy(own.Msp);
+    }
+
+    private static RecordVerdict JudgeDoctor(RecordFile file, byte[] doctor, RecordVerdict verdict, DateTimeOffset now)
+    {
+        var people = file.Hospital.CasFor(CaUse.People).ToList();
+        if (CertificateCheck.CheckPerson(doctor, people, at: null) != CertificateFault.None)
+            return verdict with { Outcome = RecordOutcome.DoctorNotOfHospital };
+        using (var certificate = X509CertificateLoader.LoadCertificate(doctor))
+        {
+            verdict = verdict with
+            {
+                DoctorName = CertificateParts.CommonName(certificate),
+                DoctorFrom = new DateTimeOffset(certificate.NotBefore.ToUniversalTime(), TimeSpan.Zero),
+                DoctorTo = new DateTimeOffset(certificate.NotAfter.ToUniversalTime(), TimeSpan.Zero),
+            };
+        }
+
+        var thumbprint = Digest.Of(doctor);
+        var statement = CompactJws.Verify<DoctorStatement>(file.Statement).Value;
+        if (statement is null || statement.Statement.Hospital != file.Hospital.Msp || statement.Statement.Thumbprint != thumbprint
+            || statement.Statement.Name != verdict.DoctorName || HasKeyOf(statement.Certificate, doctor)
+            || CertificateCheck.CheckPerson(statement.Certificate.Span, people, at: null) != CertificateFault.None)
+            return verdict with { Outcome = RecordOutcome.DoctorNotVouched };
+        verdict = verdict with
+        {
+            Licence = statement.Statement.Licence,
+            Registry = statement.Statement.Registry,
+            VouchedBy = CertificateCheck.NameIn(statement.Certificate.Span),
+            VouchedByRegistrarOfToday = statement.Thumbprint == file.Hospital.RegistrarThumbprint,
+        };
+
+        if (file.Confirmation is not { } compact || CompactJws.Verify<DoctorConfirmation>(compact).Value is not { } confirmation
+            || confirmation.Statement != DoctorConfirmation.Of(statement.Statement, file.Statement)
+            || HasKeyOf(confirmation.Certificate, doctor) || HasKeyOf(confirmation.Certificate, statement.Certificate.ToArray())
+            || people.Exists(ca => WasIssuedBy(confirmation.Certificate.ToArray(), ca)))
+            return verdict with { Outcome = RecordOutcome.DoctorNotConfirmed };
+        verdict = verdict with { ConfirmedBy = CertificateCheck.NameIn(confirmation.Certificate.Span) };
+
+        if (file.Revocation is { } revoked && CompactJws.Verify<DoctorRevocation>(revoked).Value is { } revocation && revocation.Statement.Thumbprint == thumbprint)
+            return verdict with { Outcome = RecordOutcome.DoctorRevoked };
+        return JudgeStatus(file, thumbprint, verdict, now);
+    }
+
+    private static RecordVerdict JudgeStatus(RecordFile file, Digest doctor, RecordVerdict verdict, DateTimeOffset now)
+    {
+        if (file.Status is not { } compact || CompactJws.Verify<StatusList>(compact).Value is not { } signed
+            || signed.Thumbprint != Digest.Of(file.Hospital.StatusKey) || signed.Statement.Hospital != file.Hospital.Msp)
+            return verdict with { Outcome = RecordOutcome.FreshnessUnknown };
+        var list = signed.Statement;
+        verdict = verdict with { StatusFrom = list.ThisUpdate, StatusTo = list.NextUpdate };
+        if (list.Revoked.Contains(doctor))
+            return verdict with { Outcome = RecordOutcome.DoctorRevoked };
+        var isFresh = list.ThisUpdate <= now + ClockTolerance && now <= list.NextUpdate
+            && CertificateCheck.CheckPerson(file.Hospital.StatusKey, file.Hospital.CasFor(CaUse.People), now) == CertificateFault.None;
+        return verdict with { Outcome = isFresh ? RecordOutcome.Valid : RecordOutcome.FreshnessUnknown };
+    }
+
+    private static bool HasKeyOf(ReadOnlyMemory<byte> certificate, byte[] other) =>
+        LeafCertificate.TryRead(certificate.ToArray(), LeafKey.P256)?.SubjectPublicKeyInfo is { } key
+        && LeafCertificate.TryRead(other, LeafKey.P256)?.SubjectPublicKeyInfo is { } otherKey
+        && key.AsSpan().SequenceEqual(otherKey);
+}
