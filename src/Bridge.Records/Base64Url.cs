@@ -18,10 +18,12 @@ public static class Base64Url
                 return false;
         if (text.Length % 4 == 1)
             return false;
-        var buffer = new byte[System.Buffers.Text.Base64Url.GetMaxDecodedLength(text.Length)];
-        if (!System.Buffers.Text.Base64Url.TryDecodeFromChars(text, buffer, out var written))
+        var decoded = new byte[System.Buffers.Text.Base64Url.GetMaxDecodedLength(text.Length)];
+        // the Try form of the platform throws where bits are left over; this one answers
+        if (System.Buffers.Text.Base64Url.DecodeFromChars(text, decoded, out _, out var written) != System.Buffers.OperationStatus.Done)
             return false;
-        var decoded = buffer.AsSpan(0, written).ToArray();
+        if (written != decoded.Length)
+            decoded = decoded[..written];
         if (!text.SequenceEqual(Encode(decoded)))
             return false;
         bytes = decoded;
