@@ -39,7 +39,7 @@ internal static class InitCommand
         using (var database = new Database(store.Dialect, store.ConnectionString))
         {
             if (store.File is not null)
-                Directory.CreateDirectory(Path.GetDirectoryName(store.File)!);
+                DatabaseFile.Prepare(store.File);
             var applied = await Migrator.ApplyAsync(database, Migrator.Shipped(store.Dialect), DateTimeOffset.UtcNow);
             await output.WriteLineAsync($"{(applied.Count > 0 ? "made " : "kept ")}  database {store.File ?? "on the server"} (schema {Migrator.Shipped(store.Dialect)[^1].Name})");
         }
@@ -53,7 +53,7 @@ internal static class InitCommand
                  bridge ca issue --kind status     --request {Path.Combine(keys, "status.csr.pem")} --out {Path.Combine(keys, "status.cert.pem")}
             2. The Fabric CA of {msp} issues the bridge's own identity: put it at keys/bridge.cert.pem and keys/bridge.key.pem.
             3. Put the people CA's and the Fabric MSP's root certificates at keys/people-ca.cert.pem and keys/msp-ca.cert.pem.
-            4. Fill in {config}: the FHIR server, the ledger's gateway, and who may sign in.
+            4. Fill in {config}: the FHIR server, the ledger's gateway, the folder with code tables and the statistics office's counts, and who may sign in.
             5. Run: serve --config {config}
                It names everything that is still missing or wrong, with the cure, before it opens a port.
             """);
@@ -125,12 +125,13 @@ internal static class InitCommand
         {
             Endpoints = Array.Empty<string>(),
             TlsRoots = "",
-            Channel = "records",
+            Channel = "bridge",
             Chaincode = "summaries",
             PortalMsp = "PortalMSP",
             Certificate = "keys/bridge.cert.pem",
             Key = "keys/bridge.key.pem",
         },
+        Extraction = new { Terminology = "", MinimumPeople = 5 },
         Watching = new { Interval = "00:00:30", Settle = "1.00:00:00", MaxWaitOutpatient = "3.00:00:00", MaxWaitInpatient = "14.00:00:00" },
         Anchoring = new { MinPatients = 5, MinDelay = "1.00:00:00", MaxDelay = "7.00:00:00" },
         Enrolment = new

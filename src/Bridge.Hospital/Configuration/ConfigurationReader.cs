@@ -156,7 +156,7 @@ internal sealed class ConfigurationReader(IConfiguration configuration, string b
     {
         foreach (var section in Sections)
             foreach (var (key, value) in configuration.GetSection(section).AsEnumerable())
-                if (value is not null && !_known.Contains(key))
+                if (!string.IsNullOrWhiteSpace(value) && !_known.Contains(key))
                     Fault(key, IsSecret(key) ? "…" : value, Nearest(key) is { } near ? $"there is no such key; is {near} meant?" : "there is no such key; remove it");
         if (_faults.Count > 0)
             throw new ConfigurationException([.. _faults]);

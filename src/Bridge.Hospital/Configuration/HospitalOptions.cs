@@ -29,7 +29,7 @@ internal sealed record HospitalOptions(string Msp, string Name)
 /// <param name="Endpoints"><c>Ledger:Endpoints</c>: gateways of the hospital's own peers, the preferred first.</param>
 /// <param name="TlsRoots"><c>Ledger:TlsRoots</c>: PEM file with the only roots trusted for them; null = the system's.</param>
 /// <param name="ServerName"><c>Ledger:ServerName</c>: name in the gateway's certificate where it is not the host.</param>
-/// <param name="Channel"><c>Ledger:Channel</c>: default <c>records</c>.</param>
+/// <param name="Channel"><c>Ledger:Channel</c>: default <c>bridge</c>.</param>
 /// <param name="Chaincode"><c>Ledger:Chaincode</c>: default <c>summaries</c>.</param>
 /// <param name="PortalMsp"><c>Ledger:PortalMsp</c>: default <c>PortalMSP</c>.</param>
 /// <param name="Certificate"><c>Ledger:Certificate</c>: PEM of the bridge's certificate.</param>
@@ -54,7 +54,7 @@ internal sealed record LedgerOptions(
             endpoints,
             reader.ExistingFile("Ledger:TlsRoots", required: false, "PEM file with the CA of the peers' TLS certificates"),
             reader.Raw("Ledger:ServerName"),
-            reader.Text("Ledger:Channel", "records"),
+            reader.Text("Ledger:Channel", "bridge"),
             reader.Text("Ledger:Chaincode", "summaries"),
             reader.Text("Ledger:PortalMsp", "PortalMSP"),
             reader.ExistingFile("Ledger:Certificate", required: true, "PEM certificate of the bridge, issued by the hospital's Fabric CA") ?? "",

@@ -15,6 +15,20 @@ internal static class StoreSlice
 internal sealed class DatabaseInUseException(string file)
     : Exception($"{file} is in use by another Bridge.Hospital process: stop that one, or move to MariaDB/MySQL (Database:Engine mysql), which several instances may share");
 
+/// <summary>The embedded database's file.</summary>
+internal static class DatabaseFile
+{
+    /// <summary>Makes it where it is missing, for its owner's eyes only: it holds what patients consented to keep in the hospital.</summary>
+    public static void Prepare(string file)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        var options = new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.Write, Share = FileShare.ReadWrite };
+        if (!OperatingSystem.IsWindows())
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        using var stream = new FileStream(file, options);
+    }
+}
+
 /// <summary>Locks the embedded file, migrates, and frees leases that a dead process left on it.</summary>
 internal sealed partial class StoreStart(Database database, StoreOptions options, TimeProvider clock, ILogger<StoreStart> log) : IHostedService, IDisposable
 {
@@ -24,7 +38,7 @@ internal sealed partial class StoreStart(Database database, StoreOptions options
     {
         if (options.File is not null)
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(options.File)!);
+            DatabaseFile.Prepare(options.File);
             _lock = Lock(options.File);
         }
         foreach (var name in await Migrator.ApplyAsync(database, Migrator.Shipped(database.Dialect), clock.GetUtcNow(), cancellationToken))
