@@ -8,7 +8,7 @@ namespace Bridge.Hospital.Store;
 /// <summary>A numbered change of the schema, for one dialect.</summary>
 internal sealed record Migration(int Number, string Name, string Sql)
 {
-    public string Checksum { get; } = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Sql)));
+    public string Checksum => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Sql)));
 }
 
 /// <summary>The schema in the database is not one that this program can work with.</summary>

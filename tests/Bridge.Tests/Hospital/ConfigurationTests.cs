@@ -1,0 +1,158 @@
+using System.Security.Cryptography;
+using System.Text;
+using Bridge.Hospital;
+using Bridge.Hospital.Access;
+using Bridge.Hospital.Configuration;
+using Microsoft.Extensions.Configuration;
+using Xunit;
+
+namespace Bridge.Tests.Hospital;
+
+public class ConfigurationTests
+{
+    [Fact]
+    public void Read_Empty_NamesEveryMissingKeyAtOnce()
+    {
+        var faults = Faults([]);
+
+        foreach (var key in (string[])["Hospital:Msp", "Fhir:BaseUrl", "Ledger:Endpoints", "Ledger:Certificate", "Ledger:Key", "Extraction:Terminology",
+            "Enrolment:PatientCaCertificate", "Enrolment:PatientCaKey", "Enrolment:PeopleCas", "Enrolment:BridgeCas", "Certificates:StatusCertificate", "Certificates:StatusKey"])
+            Assert.Contains(faults, fault => fault.Key == key && fault.Value is null && fault.Cure.Length > 10);
+    }
+
+    [Theory]
+    [InlineData("Watching:Settle", "1", "d.hh:mm:ss")]
+    [InlineData("Watching:Settle", "-01:00:00", "00:00:00")]
+    [InlineData("Anchoring:MinPatients", "0", "1 to 100")]
+    [InlineData("Anchoring:MaxDelay", "00:00:01", "MinDelay")]
+    [InlineData("Database:Engine", "oracle", "mysql")]
+    [InlineData("Fhir:BaseUrl", "ehr/fhir", "https://")]
+    [InlineData("Ledger:Endpoints:0", "peer0:7051/x", "https://")]
+    [InlineData("Watching:Since", "yesterday", "2026")]
+    [InlineData("Watching:Setle", "00:01:00", "Watching:Settle")]
+    [InlineData("Telemetry:OtlpEndpoint", "otel", "http://")]
+    [InlineData("Server:TrustedProxies:0", "proxy", "IP address")]
+    public void Read_BadValue_ShowsKeyValueAndCure(string key, string value, string cure)
+    {
+        var fault = Assert.Single(Faults(new() { [key] = value }), fault => fault.Key.StartsWith(key, StringComparison.Ordinal) || key.StartsWith(fault.Key, StringComparison.Ordinal) && fault.Value is not null);
+
+        Assert.Contains(cure, fault.Cure, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Read_SecretInUnknownPlace_IsNotShown()
+    {
+        var fault = Assert.Single(Faults(new() { ["Database:ConnectionStrin"] = "Password=canary" }), fault => fault.Key == "Database:ConnectionStrin");
+
+        Assert.DoesNotContain("canary", fault.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("http://127.0.0.1:0", true)]
+    [InlineData("http://localhost:8080", true)]
+    [InlineData("http://[::1]:8080", true)]
+    [InlineData("http://0.0.0.0:8080", false)]
+    [InlineData("http://*:8080", false)]
+    [InlineData("http://bridge.hospital.example:80", false)]
+    [InlineData("https://0.0.0.0:8443", false)]
+    public void Urls_WithoutTls_OnlyOnThisMachine(string url, bool allowed)
+    {
+        var faults = Faults(new() { ["Server:Urls"] = url }).Where(fault => fault.Key == "Server:Urls").ToList();
+
+        Assert.Equal(allowed, faults.Count == 0);
+        if (!allowed)
+            Assert.Contains("Server:Certificate", faults[0].Cure, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Urls_BehindListedProxy_AreAllowed() =>
+        Assert.DoesNotContain(
+            Faults(new() { ["Server:Urls"] = "http://0.0.0.0:8080", ["Server:TrustedProxies:0"] = "10.1.0.0/24" }), fault => fault.Key == "Server:Urls");
+
+    [Fact]
+    public void People_Token_FindsOnlyItsPerson()
+    {
+        var reader = new ConfigurationReader(Configuration(new()
+        {
+            ["Access:People:0:Name"] = "ruth",
+            ["Access:People:0:Roles:0"] = "registrar",
+            ["Access:People:0:TokenSha256"] = Hash("one"),
+            ["Access:People:1:Name"] = "iris",
+            ["Access:People:1:Roles:0"] = "doctor",
+            ["Access:People:1:Licence"] = "L-1",
+            ["Access:People:1:TokenSha256"] = Hash("two"),
+        }), "/");
+
+        var access = AccessOptions.Read(reader);
+
+        Assert.Equal("ruth", access.Find("one")?.Name);
+        Assert.Equal("L-1", access.Find("two")?.Licence);
+        Assert.Null(access.Find("three"));
+        Assert.Null(access.Find(Hash("one")));
+    }
+
+    [Theory]
+    [InlineData("Roles:0", "chief", "doctor, operator")]
+    [InlineData("TokenSha256", "plain token", "sha256sum")]
+    [InlineData("Licence", null, "licence number")]
+    public void People_BadEntry_IsNamed(string member, string? value, string cure)
+    {
+        var values = new Dictionary<string, string?>
+        {
+            ["Access:People:0:Name"] = "iris",
+            ["Access:People:0:Roles:0"] = "doctor",
+            ["Access:People:0:Licence"] = "L-1",
+            ["Access:People:0:TokenSha256"] = Hash("two"),
+        };
+        values[$"Access:People:0:{member}"] = value;
+
+        Assert.Contains(Faults(values), fault => fault.Key.StartsWith("Access:People:0", StringComparison.Ordinal) && fault.Cure.Contains(cure, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Init_Twice_MakesWhatIsMissingAndKeepsTheRest()
+    {
+        var folder = Directory.CreateTempSubdirectory("bridge-init-").FullName;
+        try
+        {
+            string[] args = ["init", "--config", Path.Combine(folder, "hospital.json"), "--msp", "HospitalAMSP"];
+            var error = new StringWriter();
+            Assert.Equal(0, await HospitalApp.RunAsync(args, new StringWriter(), error));
+            var key = Path.Combine(folder, "keys", "patient-ca.key.pem");
+            var request = Path.Combine(folder, "keys", "patient-ca.csr.pem");
+            var before = (await File.ReadAllTextAsync(key, TestContext.Current.CancellationToken), await File.ReadAllTextAsync(request, TestContext.Current.CancellationToken));
+            File.Delete(Path.Combine(folder, "keys", "status.csr.pem"));
+
+            Assert.Equal(0, await HospitalApp.RunAsync(args, new StringWriter(), error));
+
+            Assert.Equal(before, (await File.ReadAllTextAsync(key, TestContext.Current.CancellationToken), await File.ReadAllTextAsync(request, TestContext.Current.CancellationToken)));
+            Assert.True(File.Exists(Path.Combine(folder, "keys", "status.csr.pem")));
+            if (!OperatingSystem.IsWindows())
+                Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(key));
+            Assert.Equal("", error.ToString());
+        }
+        finally
+        {
+            Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task Serve_Misconfigured_ListsAllFaultsAndReturns2()
+    {
+        var error = new StringWriter();
+
+        Assert.Equal(2, await HospitalApp.RunAsync(["serve", "--Watching:Settle", "soon"], new StringWriter(), error));
+
+        Assert.Contains("Watching:Settle = 'soon'", error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("Fhir:BaseUrl = (not set)", error.ToString(), StringComparison.Ordinal);
+    }
+
+    private static IReadOnlyList<ConfigurationFault> Faults(Dictionary<string, string?> values) =>
+        Assert.Throws<ConfigurationException>(() => Settings.Read(Configuration(values), "/")).Faults;
+
+    private static IConfiguration Configuration(Dictionary<string, string?> values) => new ConfigurationBuilder().AddInMemoryCollection(values).Build();
+
+    private static string Hash(string token) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(token)));
+}
