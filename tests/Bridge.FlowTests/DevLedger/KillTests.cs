@@ -5,6 +5,7 @@ using Bridge.Ledger;
 using Bridge.Ledger.Protocol;
 using Microsoft.Data.Sqlite;
 using Xunit;
+using FabricTransaction = Bridge.Ledger.Protocol.Transaction;
 
 namespace Bridge.FlowTests.DevLedger;
 
@@ -160,7 +161,7 @@ public sealed class KillTests : IDisposable
             var header = ChannelHeader.Parser.ParseFrom(payload.Header.ChannelHeader);
             if (header.Type != (int)HeaderType.EndorserTransaction)
                 continue;
-            var action = ChaincodeActionPayload.Parser.ParseFrom(Ledger.Protocol.Transaction.Parser.ParseFrom(payload.Data).Actions[0].Payload);
+            var action = ChaincodeActionPayload.Parser.ParseFrom(FabricTransaction.Parser.ParseFrom(payload.Data).Actions[0].Payload);
             var proposal = ChaincodeProposalPayload.Parser.ParseFrom(action.ChaincodeProposalPayload);
             var input = ChaincodeInvocationSpec.Parser.ParseFrom(proposal.Input).ChaincodeSpec.Input;
             var key = JsonDocument.Parse(input.Args[1].ToStringUtf8()).RootElement[0][1].GetString()!;
