@@ -34,7 +34,7 @@ test('A batch across patients: an outcome for each item, one event for the trans
   const again = world.item(patient, doctor);
   const strange = world.item(patient, doctor, { hospital: 'HospitalBMSP' });
   const outcome = await accepted(world.anchorAll([...items, again, strange].map(({ item }) => item), world.doctors(doctor)));
-  assert.equal(outcome.payload, '["ANCHORED","ANCHORED","ANCHORED","DUPLICATE_PATIENT","WRONG_HOSPITAL"]');
+  assert.deepEqual(JSON.parse(outcome.payload), ['ANCHORED', 'ANCHORED', 'ANCHORED', 'DUPLICATE_PATIENT', 'WRONG_HOSPITAL']);
   assert.deepEqual(JSON.parse(outcome.event?.payload ?? ''), items.map(({ item }) => ({ event: item['event'], status: 'ANCHORED' })));
   for (const { id } of items) {
     await accepted(world.read('ReadSummary', { id }));
