@@ -11,6 +11,9 @@ internal enum AttemptEnd
     /// <summary>It stands valid in a block.</summary>
     Committed,
 
+    /// <summary>It would write nothing, and was not submitted: without a write it would come under the chaincode's own policy and fail.</summary>
+    Nothing,
+
     /// <summary>It changed nothing because what it had read changed meanwhile: propose it anew.</summary>
     Conflict,
 
@@ -33,11 +36,12 @@ internal sealed record Attempt(AttemptEnd End, string TransactionId, byte[] Resu
 internal sealed class LedgerSubmitter(Contract contract, SummaryLedgerOptions options, TimeProvider time)
 {
     /// <summary>A conflict is proposed anew, up to the limit.</summary>
-    public async Task<Attempt> SubmitAsync(UpdateFunction function, ProposalOptions proposal, CancellationToken cancellationToken)
+    public async Task<Attempt> SubmitAsync(
+        UpdateFunction function, ProposalOptions proposal, CancellationToken cancellationToken, Func<byte[], bool>? writesNothing = null)
     {
         for (var attempt = 1; ; attempt++)
         {
-            var ended = await TryAsync(function, proposal, cancellationToken);
+            var ended = await TryAsync(function, proposal, cancellationToken, writesNothing);
             if (ended.End != AttemptEnd.Conflict || attempt == options.MaxAttempts)
                 return ended;
             await PauseAsync(attempt, cancellationToken);
@@ -45,12 +49,15 @@ internal sealed class LedgerSubmitter(Contract contract, SummaryLedgerOptions op
     }
 
     /// <summary>One transaction from its proposal to its end.</summary>
-    public async Task<Attempt> TryAsync(UpdateFunction function, ProposalOptions proposal, CancellationToken cancellationToken)
+    public async Task<Attempt> TryAsync(
+        UpdateFunction function, ProposalOptions proposal, CancellationToken cancellationToken, Func<byte[], bool>? writesNothing = null)
     {
         var (transaction, refused) = await EndorseAsync(function, proposal, cancellationToken);
         if (transaction is null)
             return refused!;
         var id = transaction.TransactionId;
+        if (writesNothing?.Invoke(transaction.Result) == true)
+            return new Attempt(AttemptEnd.Nothing, id, transaction.Result, 0, null);
         Commit commit;
         try
         {

@@ -54,5 +54,5 @@ public sealed record WithdrawalOutcome(bool Complete, int Locked, LedgerReceipt 
 /// <summary>What discarding requests did.</summary>
 /// <param name="Discarded">Requests purged.</param>
 /// <param name="Locked">Requests that could not be purged because an insider changed their key policy.</param>
-/// <param name="Receipt">Where it stands.</param>
-public sealed record DiscardOutcome(int Discarded, int Locked, LedgerReceipt Receipt);
+/// <param name="Receipt">Where it stands; null where there was nothing to purge, and so nothing was submitted.</param>
+public sealed record DiscardOutcome(int Discarded, int Locked, LedgerReceipt? Receipt);

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Bridge.Records;
 
 namespace Bridge.Ledger;
@@ -52,9 +53,14 @@ public sealed partial class SummaryLedger
     public async Task<DiscardOutcome> DiscardRequestsAsync(
         string hospital, IReadOnlyList<Handle> requests, CancellationToken cancellationToken = default)
     {
-        var (result, receipt) = await SubmitAsync(
-            UpdateFunction.DiscardRequests, [hospital], ListInput("handles", requests), [MspId], cancellationToken);
-        return LedgerJson.Read(
+        var proposal = Proposal([hospital], ListInput("handles", requests), [MspId]);
+        var ended = await submitter.SubmitAsync(
+            UpdateFunction.DiscardRequests, proposal, cancellationToken, result => Read(result, null).Discarded == 0);
+        if (ended.End is not (AttemptEnd.Committed or AttemptEnd.Nothing))
+            ExceptionDispatchInfo.Throw(ended.Failure!);
+        return Read(ended.Result, ended.End == AttemptEnd.Committed ? ended.Receipt : null);
+
+        static DiscardOutcome Read(byte[] result, LedgerReceipt? receipt) => LedgerJson.Read(
             nameof(UpdateFunction.DiscardRequests),
             result,
             root => new DiscardOutcome(root.GetProperty("discarded").GetInt32(), root.GetProperty("locked").GetInt32(), receipt));

@@ -279,6 +279,15 @@ public sealed class SummaryLedgerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Discard_NothingLeftToPurge_IsNotSubmitted()
+    {
+        Committing(_ => """{"discarded":0,"locked":1,"status":"DISCARDED"}""");
+        fake.On("Submit", _ => throw new InvalidOperationException("submitted"));
+
+        Assert.Equal(new DiscardOutcome(0, 1, null), await ledger.DiscardRequestsAsync(Hospital, [Handle.New()], Token));
+    }
+
+    [Fact]
     public async Task Update_SubmitUnanswered_AsksWhatBecameOfItAndSubmitsNothingElse()
     {
         var submitted = new List<string>();
