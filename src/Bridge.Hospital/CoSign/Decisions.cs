@@ -78,7 +78,11 @@ internal sealed class Decisions(Database database, AnchoringOptions anchoring, H
             var input = SigningInput.Create(EnvelopeKind.Summary, SignerRole.Doctor, row.Payload, certificate);
             if (input.Protected != protectedHeader)
                 return DecisionOutcome.BadHeader;
-            if (!Base64Url.TryDecode(signature, out var bytes) || input.Verify(bytes) != VerificationOutcome.Valid)
+            if (!Base64Url.TryDecode(signature, out var bytes) || bytes.Length != 64)
+                return DecisionOutcome.BadSignature;
+            // Browsers give either S; the format holds the lower one.
+            var lowS = EcdsaSignature.NormaliseLowS(bytes);
+            if (input.Verify(lowS) != VerificationOutcome.Valid)
                 return DecisionOutcome.BadSignature;
 
             if (await SummaryRows.MoveAsync(work, row, SummaryStatus.CoSigned, null, now) != TransitionOutcome.Done)
@@ -93,7 +97,7 @@ internal sealed class Decisions(Database database, AnchoringOptions anchoring, H
                 Handle = doctor!.Handle,
                 Thumbprint = doctor.Thumbprint,
                 Protected = protectedHeader,
-                Signature = signature,
+                Signature = Base64Url.Encode(lowS),
                 PayloadDigest = Digest.Of(row.Payload).ToString(),
                 DecidedAt = now.ToUnixTimeMilliseconds(),
             });

@@ -3,7 +3,7 @@ namespace Bridge.Hospital.Store;
 /// <summary>Who this process is where several share a database; a new name at every start, so that nothing is inherited by mistake.</summary>
 internal sealed class Instance
 {
-    public string Name { get; } = $"{Environment.MachineName}-{Environment.ProcessId}-{Guid.NewGuid():N}"[..Math.Min(64, Environment.MachineName.Length + 44)];
+    public string Name { get; } = $"{Guid.NewGuid():N}-{Environment.MachineName}"[..Math.Min(64, 33 + Environment.MachineName.Length)];
 }
 
 /// <summary>Named leases: one instance does a piece of periodic work, another takes over when the lease runs out.</summary>

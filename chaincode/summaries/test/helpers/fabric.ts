@@ -7,8 +7,7 @@ import { toPem, type Identity } from './pki';
 
 guardErrors();
 // Every refusal is an error to the shim's log.
-if (process.env['UNSILENCED'] === undefined)
-  (require('fabric-shim/lib/logger') as { getLogger: (name: string) => { silent: boolean } }).getLogger('contracts-spi/chaincodefromcontract.js').silent = true;
+(require('fabric-shim/lib/logger') as { getLogger: (name: string) => { silent: boolean } }).getLogger('contracts-spi/chaincodefromcontract.js').silent = true;
 
 /** A signature policy over peers, as Fabric evaluates it. */
 export interface Policy {
