@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Bridge.Sandbox;
 using Bridge.Sandbox.Setup;
+using Bridge.Sandbox.Walkthrough;
 
 var prepare = new Command("prepare", "Install and build what the contract and the sample FHIR server need; start nothing.");
 prepare.SetAction(async (_, ct) =>
@@ -8,7 +9,9 @@ prepare.SetAction(async (_, ct) =>
     await Toolchain.PrepareAsync(Checkout.Find(), Console.WriteLine, ct);
     return 0;
 });
-var root = new RootCommand("A sample consortium on this machine: FHIR server, development ledger with the real contract, hospital bridge.") { prepare };
+var walkthrough = new Command("walkthrough", "Play one encounter all the way on free ports; exit code 0 when every step held.");
+walkthrough.SetAction((_, ct) => Walk.RunAsync(Console.Out, Console.Error, ct));
+var root = new RootCommand("A sample consortium on this machine: FHIR server, development ledger with the real contract, hospital bridge.") { prepare, walkthrough };
 var invocation = new InvocationConfiguration { EnableDefaultExceptionHandler = false };
 try
 {

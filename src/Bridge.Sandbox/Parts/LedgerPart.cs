@@ -17,6 +17,9 @@ internal sealed partial class LedgerPart(Checkout checkout, string data, string 
 
     public string Data => data;
 
+    /// <summary>Blocks, state and private data of all organisations.</summary>
+    public string DatabaseFile => Path.Combine(data, "ledger.db");
+
     /// <summary>The running process; a test kills it.</summary>
     public ChildProcess Process => process ?? throw new InvalidOperationException("the ledger has not been started");
 
