@@ -89,9 +89,11 @@ internal static class Walk
             "nothing of the source's names, notes or addresses is in the ledger, the hospital's database or any log", () => Task.Run(() => RequireNoCanary(system), ct));
 
         report.Heading("The patient erases it");
+        var content = new Content(system, signed);
+        Require(content.IsInLedger() && content.IsInHospital(), "the search finds the content while it is there");
         await report.StepAsync("the patient signed the erasure; the portal carried it to the ledger", () => patient.EraseAsync(portal, id, ct));
         await report.StepAsync("the ledger refuses to read it, for portal and hospital", () => RequireErasedAsync(system, portal, id, ct));
-        await report.StepAsync("no block, no table of the ledger and no table of the hospital holds its content", () => RequireGoneAsync(system, signed, ct));
+        await report.StepAsync("no block, no table of the ledger and no table of the hospital holds its content", () => RequireGoneAsync(content, ct));
     }
 
     private static async Task<SummaryId> QueuedAsync(SampleSystem system, string encounter, CancellationToken ct)
@@ -140,25 +142,16 @@ internal static class Walk
         }
     }
 
-    private static async Task RequireGoneAsync(SampleSystem system, SignedSummary signed, CancellationToken ct)
+    private static async Task RequireGoneAsync(Content content, CancellationToken ct)
     {
-        // The payload's own text, and the form in which the signed record carries it.
-        string[] forms = [Encoding.UTF8.GetString(signed.Payload.Span), Base64Url.Encode(signed.Payload.Span)];
-        var left = Remaining();
         try
         {
-            await Poll.UntilAsync("The content's disappearance", Limit, () => Task.FromResult((left = Remaining()).Count == 0 ? "gone" : null), ct);
+            await Poll.UntilAsync("The content's disappearance", Limit, () => Task.FromResult(content.IsInLedger() || content.IsInHospital() ? null : "gone"), ct);
         }
         catch (SandboxException e)
         {
-            throw new SandboxException($"{e.Message} It is still in: {string.Join(", ", left)}.");
+            throw new SandboxException($"{e.Message} It is still in: {string.Join(", ", content.Places())}.");
         }
-
-        List<string> Remaining() =>
-        [
-            .. forms.SelectMany(form => Traces.InDatabase(system.Ledger.DatabaseFile, form).Select(table => $"ledger table {table}")),
-            .. forms.SelectMany(form => Traces.InDatabase(system.Hospital.DatabaseFile, form).Select(table => $"hospital table {table}")),
-        ];
     }
 
     private static void Require(bool holds, string what)
@@ -168,4 +161,19 @@ internal static class Walk
             throw new SandboxException($"This does not hold: {what}.");
         }
     }
+}
+
+/// <summary>A record's content in the forms in which parts keep it: the payload's own text, and as the signed record carries it.</summary>
+internal sealed class Content(SampleSystem system, SignedSummary signed)
+{
+    private readonly string[] forms = [Encoding.UTF8.GetString(signed.Payload.Span), Base64Url.Encode(signed.Payload.Span)];
+
+    public bool IsInLedger() => Find(system.Ledger.DatabaseFile).Count > 0;
+
+    public bool IsInHospital() => Find(system.Hospital.DatabaseFile).Count > 0;
+
+    public IEnumerable<string> Places() =>
+        Find(system.Ledger.DatabaseFile).Select(table => $"ledger table {table}").Concat(Find(system.Hospital.DatabaseFile).Select(table => $"hospital table {table}"));
+
+    private List<string> Find(string database) => [.. forms.SelectMany(form => Traces.InDatabase(database, form)).Distinct()];
 }
