@@ -61,12 +61,17 @@ public sealed class FhirClient : IDisposable
     }
 
     /// <summary>The page after this one, by its <c>next</c> link; null at the end.</summary>
-    /// <exception cref="FhirException"><see cref="FhirFault.Gone"/>: the link expired, start the search again; <see cref="FhirFault.ForeignLink"/>.</exception>
+    /// <exception cref="FhirException">
+    /// <see cref="FhirFault.Gone"/>: the link expired, start the search again; <see cref="FhirFault.ForeignLink"/>; <see cref="FhirFault.Garbage"/>: the links lead in a circle.
+    /// </exception>
     public async Task<FhirPage?> NextAsync(FhirPage page, CancellationToken cancellation = default)
     {
         if (page.Next is null)
             return null;
-        return await PageAsync(HttpMethod.Get, CheckLink(page.Next, page.Url), null, cancellation);
+        var url = CheckLink(page.Next, page.Url);
+        if (!page.Followed.Add(url.AbsoluteUri))
+            throw new FhirException(FhirFault.Garbage, $"{Name(HttpMethod.Get, url)}: its next links lead in a circle");
+        return await PageAsync(HttpMethod.Get, url, null, cancellation, page.Followed);
     }
 
     /// <summary>Every page of a search, in order. An expired link surfaces as <see cref="FhirFault.Gone"/>.</summary>
@@ -98,7 +103,7 @@ public sealed class FhirClient : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _http.Dispose();
 
-    private async Task<FhirPage> PageAsync(HttpMethod method, Uri url, string? form, CancellationToken cancellation)
+    private async Task<FhirPage> PageAsync(HttpMethod method, Uri url, string? form, CancellationToken cancellation, HashSet<string>? followed = null)
     {
         FramedBundle? bundle = null;
         var body = await SendAsync(method, url, form, b =>
@@ -111,7 +116,7 @@ public sealed class FhirClient : IDisposable
             throw new FhirException(FhirFault.TooLarge,
                 $"{Name(method, url)}: the answer is larger than {_options.MaxBodyBytes} bytes; a smaller page size (Fhir:PageSize) or a larger Fhir:MaxBodyBytes helps");
         }
-        return new FhirPage(url, bundle!, body.ServerTime, body.Bytes.Length, body.Truncated);
+        return new FhirPage(url, bundle!, body.ServerTime, body.Bytes.Length, body.Truncated) { Followed = followed ?? new(StringComparer.Ordinal) };
     }
 
     private Uri CheckLink(string link, Uri from)

@@ -13,6 +13,9 @@ public sealed class FhirPage
         Truncated = truncated;
     }
 
+    /// <summary>The links followed to this page, to notice a circle.</summary>
+    internal HashSet<string> Followed { get; init; } = new(StringComparer.Ordinal);
+
     /// <summary>Where the page was read.</summary>
     public Uri Url { get; }
 
