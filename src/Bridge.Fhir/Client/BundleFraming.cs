@@ -63,6 +63,30 @@ internal static class BundleFraming
         return null;
     }
 
+    /// <summary>Whether objects and arrays are nested deeper than that anywhere.</summary>
+    public static bool DeeperThan(ReadOnlySpan<byte> json, int max)
+    {
+        var depth = 0;
+        for (var at = 0; ;)
+        {
+            var hit = json[at..].IndexOfAny(Structure);
+            if (hit < 0)
+                return false;
+            at += hit;
+            if (json[at] == (byte)'"')
+            {
+                at = SkipString(json, at);
+                if (at < 0)
+                    return false;
+                continue;
+            }
+            depth += json[at] is (byte)'{' or (byte)'[' ? 1 : -1;
+            if (depth > max)
+                return true;
+            at++;
+        }
+    }
+
     private static string? TypeName(ReadOnlySpan<byte> name) => name switch
     {
         _ when name.SequenceEqual("Observation"u8) => "Observation",

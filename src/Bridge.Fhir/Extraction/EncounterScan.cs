@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Bridge.Fhir.Client;
 
 namespace Bridge.Fhir.Extraction;
 
@@ -65,7 +66,7 @@ internal sealed class EncounterScan
         }
         catch (JsonException)
         {
-            return reader.CurrentDepth >= ResourceLimits.MaxDepth ? SetAsideReason.TooDeep : SetAsideReason.Malformed;
+            return BundleFraming.DeeperThan(json, ResourceLimits.MaxDepth) ? SetAsideReason.TooDeep : SetAsideReason.Malformed;
         }
         catch (InvalidOperationException)
         {

@@ -32,9 +32,9 @@ internal static class SightingReader
                     break;
             }
         }
-        catch (JsonException e)
+        catch (JsonException)
         {
-            poison = e.Message.Contains("depth", StringComparison.OrdinalIgnoreCase) ? SetAsideReason.TooDeep : SetAsideReason.Malformed;
+            poison = BundleFraming.DeeperThan(resource.Json.Span, ResourceLimits.MaxDepth) ? SetAsideReason.TooDeep : SetAsideReason.Malformed;
         }
         catch (InvalidOperationException)
         {
