@@ -11,7 +11,7 @@ var organizations = new Option<string[]>("--org")
 };
 var port = new Option<int>("--port") { Description = "Port of the first organisation's gateway; the others follow it. 0: free ones.", DefaultValueFactory = _ => 0 };
 var chaincode = new Option<string?>("--chaincode") { Description = "Directory of the built contract.", DefaultValueFactory = _ => "chaincode/summaries" };
-var address = new Option<Uri[]>("--chaincode-address")
+var address = new Option<string[]>("--chaincode-address")
 {
     Description = "Address (http://127.0.0.1:port) of a contract that runs already, one for each organisation, or one for all.",
     AllowMultipleArgumentsPerToken = true,
@@ -76,6 +76,8 @@ DevLedgerOptions Options(ParseResult result, ILoggerFactory logging)
             $"--chaincode-address is given {addresses.Length} times for {names.Length} organisations: give one for all, or one for each"));
     }
 
+    foreach (var text in addresses.Where(text => !Uri.TryCreate(text, UriKind.Absolute, out _)))
+        faults.Add($"--chaincode-address '{text}': write http://127.0.0.1:port");
     var variables = new Dictionary<string, string>(StringComparer.Ordinal);
     foreach (var pair in result.GetValue(environment) ?? [])
     {
@@ -96,7 +98,7 @@ DevLedgerOptions Options(ParseResult result, ILoggerFactory logging)
         Organizations = [.. names.Select((mspId, i) => new DevOrganization(mspId)
         {
             Port = first == 0 ? 0 : first + i,
-            ChaincodeAddress = addresses.Length == 0 ? null : addresses[addresses.Length == 1 ? 0 : i],
+            ChaincodeAddress = addresses.Length == 0 ? null : new Uri(addresses[addresses.Length == 1 ? 0 : i]),
         })],
         ChaincodeDirectory = directory,
         ChaincodeEnvironment = variables,

@@ -39,11 +39,13 @@ public static class Retry
 {
     private const string PeersDiffer = "ProposalResponsePayloads do not match";
     private const string PeerOverloaded = "too many requests";
+    private const string ContractUnreachable = "error in simulation: failed to execute transaction";
+    private const string PeerLost = "rpc error: code = Unavailable";
 
     /// <summary>After a failed call.</summary>
     /// <param name="stage">The call.</param>
     /// <param name="code">How it ended.</param>
-    /// <param name="status">The server's words: two failures of Fabric are told from others by nothing else.</param>
+    /// <param name="status">The server's words: some failures of Fabric are told from others by nothing else.</param>
     /// <param name="details">What the peers behind it said.</param>
     public static RetryAction After(TransactionStage stage, GrpcStatusCode code, string status, IReadOnlyList<ErrorDetail> details)
     {
@@ -55,13 +57,19 @@ public static class Retry
 
         return stage switch
         {
-            TransactionStage.Evaluate => code is GrpcStatusCode.Unavailable ? RetryAction.SameAgain : RetryAction.GiveUp,
+            TransactionStage.Evaluate => code switch
+            {
+                GrpcStatusCode.Unavailable => RetryAction.SameAgain,
+                GrpcStatusCode.Aborted when IsPassing(details) => RetryAction.SameAgain,
+                _ => RetryAction.GiveUp,
+            },
             TransactionStage.Endorse => code switch
             {
                 // after a peer's restart no plan can be made until the peers have found each other
                 GrpcStatusCode.Unavailable or GrpcStatusCode.FailedPrecondition => RetryAction.SameAgain,
                 // peers a block apart read different versions
                 GrpcStatusCode.Aborted when Says(PeersDiffer, status, details) => RetryAction.NewTransaction,
+                GrpcStatusCode.Aborted when IsPassing(details) => RetryAction.SameAgain,
                 _ => RetryAction.GiveUp,
             },
             TransactionStage.Submit => code switch
@@ -101,6 +109,11 @@ public static class Retry
         CommitException e => After(e.Code),
         _ => RetryAction.GiveUp,
     };
+
+    // A peer that has just gone, or one whose contract's process has: it says so where a refusal would stand.
+    private static bool IsPassing(IReadOnlyList<ErrorDetail> details) =>
+        details.Any(detail => detail.Message.StartsWith(ContractUnreachable, StringComparison.Ordinal)
+            || detail.Message.StartsWith(PeerLost, StringComparison.Ordinal));
 
     private static bool Says(string words, string status, IReadOnlyList<ErrorDetail> details) =>
         status.Contains(words, StringComparison.Ordinal) || details.Any(detail => detail.Message.Contains(words, StringComparison.Ordinal));

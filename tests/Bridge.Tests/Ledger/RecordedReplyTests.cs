@@ -210,7 +210,8 @@ public sealed class RecordedReplyTests : IAsyncLifetime
             name switch
             {
                 "endorse-do-not-match" => RetryAction.NewTransaction,
-                "evaluate-too-many-requests" or "evaluate-unknown-channel" => RetryAction.SameAgain,
+                "evaluate-too-many-requests" or "evaluate-unknown-channel" or "evaluate-contract-down" or "endorse-contract-down"
+                    or "endorse-contract-of-other-down" or "endorse-peer-lost" or "submit-no-orderer" => RetryAction.SameAgain,
                 _ when name.StartsWith("evaluate-timestamp", StringComparison.Ordinal) => RetryAction.SameAgain,
                 _ when name.StartsWith("endorse-", StringComparison.Ordinal) && (int)failure.Code is 9 or 14 => RetryAction.SameAgain,
                 _ => RetryAction.GiveUp,

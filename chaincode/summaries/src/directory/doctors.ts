@@ -9,7 +9,7 @@ import { namesKey, type Hospital } from '../rules/hospital';
 import type { JsonObject } from '../rules/json';
 import { handle, integer, text } from '../rules/schema';
 import { confirmationKind, doctorKind, revocationKind, statusKind } from '../rules/statements';
-import { doctorsCollection, parseStored, type Session } from '../session';
+import { clockTolerance, doctorsCollection, parseStored, type Session } from '../session';
 import { putRecord, readRecord } from '../store';
 
 export type DoctorStatus = 'PENDING' | 'ACTIVE' | 'REVOKED';
@@ -153,6 +153,7 @@ export async function publishStatus(session: Session, msp: string): Promise<stri
   under('BAD_STATUS', () => {
     if (signer.thumbprint !== hospital.statusKey.thumbprint || !isValidAt(signer, ledger.time)) throw new RuleError('not signed by the hospital\'s status key');
     if (payload.hospital !== msp) throw new RuleError('another hospital\'s list');
+    if (payload.thisUpdate > ledger.time + clockTolerance) throw new RuleError('a list from the future');
     if (payload.nextUpdate <= ledger.time) throw new RuleError('a list that is past its nextUpdate');
   });
   const stored = await ledger.getPrivate(doctorsCollection, statusKey(msp));

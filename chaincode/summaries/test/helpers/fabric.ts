@@ -7,7 +7,8 @@ import { toPem, type Identity } from './pki';
 
 guardErrors();
 // Every refusal is an error to the shim's log.
-(require('fabric-shim/lib/logger') as { getLogger: (name: string) => { silent: boolean } }).getLogger('contracts-spi/chaincodefromcontract.js').silent = true;
+if (process.env['UNSILENCED'] === undefined)
+  (require('fabric-shim/lib/logger') as { getLogger: (name: string) => { silent: boolean } }).getLogger('contracts-spi/chaincodefromcontract.js').silent = true;
 
 /** A signature policy over peers, as Fabric evaluates it. */
 export interface Policy {
