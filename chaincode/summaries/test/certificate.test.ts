@@ -48,7 +48,11 @@ test('A leaf with two common names has none', () => {
   assert.equal(mint(leafForm({ name: null })).certificate.commonName, null);
 });
 
-test('checkOffice accepts a leaf that a people CA issued directly', () => { office()(); });
+test('checkOffice accepts a leaf that a people CA issued directly', () => {
+  office()();
+  office({ ca: null })();
+  office({ usage: [0, 1] })();
+});
 
 const officeFaults: Readonly<Record<string, Partial<CertificateForm>>> = {
   'another issuer\'s signature': { issuerKeys: newKeys() },
@@ -57,10 +61,12 @@ const officeFaults: Readonly<Record<string, Partial<CertificateForm>>> = {
   'RSA': { keys: newRsaKeys() },
   'an SHA-384 signature': { hash: 'sha384' },
   'a CA': { ca: true, usage: [0, 5] },
-  'no BasicConstraints': { ca: null },
   'no KeyUsage': { usage: null },
   'KeyUsage without digitalSignature': { usage: [1] },
   'KeyUsage with keyCertSign': { usage: [0, 5] },
+  'KeyUsage with keyAgreement': { usage: [0, 4] },
+  'no common name': { name: null },
+  'an empty common name': { name: ' ' },
   'another ExtendedKeyUsage': { purposes: [clientAuth] },
   'no ExtendedKeyUsage': { purposes: [] },
   'an unknown critical extension': { unknownCritical: true },

@@ -53,13 +53,22 @@ export const documentSigning = '1.3.6.1.5.5.7.3.36';
 export const clientAuth = '1.3.6.1.5.5.7.3.2';
 const maxCertificateBytes = 8192;
 
+/** Certificates read before, by thumbprint: offices, CAs and doctors come again with every call. Reading is pure, so nothing depends on what is here. */
+const known = new Map<string, Certificate>();
+const mostKnown = 1024;
+
 /** Reads DER strictly; throws RuleError with the fault. */
 export function readCertificate(der: Buffer): Certificate {
   if (der.length > maxCertificateBytes) throw new RuleError('a certificate larger than 8 KiB');
+  const thumbprint = digest(der);
+  const before = known.get(thumbprint);
+  if (before !== undefined) return before;
   try {
-    const certificate = parse(der);
+    const certificate = parse(Buffer.from(der), thumbprint);
     // OpenSSL must read it too: browsers and C# do.
     new X509Certificate(der);
+    if (known.size >= mostKnown) known.delete(known.keys().next().value as string);
+    known.set(thumbprint, certificate);
     return certificate;
   } catch (error) {
     if (error instanceof RuleError) throw error;
@@ -74,8 +83,7 @@ export function readCertificateText(text: string): Certificate {
   return readCertificate(der);
 }
 
-function parse(source: Buffer): Certificate {
-  const der = Buffer.from(source);
+function parse(der: Buffer, thumbprint: string): Certificate {
   const [tbs, algorithm, signature, ...more] = children(expectTag(readDer(der), tags.sequence));
   if (tbs === undefined || more.length > 0) throw new DerError('three parts expected');
   const signatureAlgorithm = readOid(children(expectTag(algorithm, tags.sequence))[0]);
@@ -94,7 +102,7 @@ function parse(source: Buffer): Certificate {
   const spkiDer = Buffer.from(expectTag(spki, tags.sequence).whole);
   return {
     der,
-    thumbprint: digest(der),
+    thumbprint,
     spki: spkiDer,
     ...readKey(spkiDer),
     issuer: expectTag(issuer, tags.sequence).whole,
@@ -178,6 +186,7 @@ export function isIssuedBy(certificate: Certificate, issuer: Certificate): boole
 export const isValidAt = (certificate: Certificate, time: number): boolean => certificate.notBefore <= time && time <= certificate.notAfter;
 
 const digitalSignature = 0;
+const nonRepudiation = 1;
 const keyCertSign = 5;
 
 function checkCommon(certificate: Certificate, time: number): void {
@@ -196,16 +205,16 @@ export function checkCa(certificate: Certificate, time: number): void {
 /** A leaf that may sign, for one purpose. */
 export function checkLeaf(certificate: Certificate, purpose: string, time: number): void {
   checkCommon(certificate, time);
-  if (certificate.isCa === null) throw new RuleError('BasicConstraints are missing');
-  if (certificate.isCa) throw new RuleError('BasicConstraints say CA');
+  if (certificate.isCa === true) throw new RuleError('BasicConstraints say CA');
   if (certificate.keyUsage?.has(digitalSignature) !== true) throw new RuleError('KeyUsage lacks digitalSignature');
-  if (certificate.keyUsage.has(keyCertSign)) throw new RuleError('KeyUsage says keyCertSign');
+  if ([...certificate.keyUsage].some((bit) => bit !== digitalSignature && bit !== nonRepudiation)) throw new RuleError('KeyUsage allows more than signing');
   if (!certificate.extendedKeyUsage.includes(purpose)) throw new RuleError('ExtendedKeyUsage lacks the purpose');
 }
 
 /** An office of a hospital (doctor, registrar, status key): issued directly by one of its people CAs, which are all within their dates. */
 export function checkOffice(certificate: Certificate, peopleCas: readonly Certificate[], time: number): void {
   checkLeaf(certificate, documentSigning, time);
+  if (certificate.commonName === null || certificate.commonName.trim() === '') throw new RuleError('one common name is expected');
   if (!peopleCas.some((ca) => isValidAt(ca, time) && isIssuedBy(certificate, ca))) throw new RuleError('not issued directly by a people CA');
 }
 

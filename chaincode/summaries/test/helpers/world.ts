@@ -100,6 +100,15 @@ export interface ItemSetup {
   readonly item: JsonObject;
 }
 
+/** Keys and certificates are the same for every world of a process: making them takes longer than most tests. */
+const cast = {
+  a: new HospitalSetup('HospitalAMSP'),
+  b: new HospitalSetup('HospitalBMSP'),
+  c: new HospitalSetup('HospitalCMSP'),
+  portal: mint({ name: 'portal', keys: newKeys(), notBefore: now() - 60, notAfter: now() + year }),
+  attestor: mint({ name: 'Licensing body', keys: newKeys(), notBefore: now() - 60, notAfter: now() + year }),
+};
+
 /** A consortium on a test ledger, and everyone in it. */
 export class World {
   public readonly a: HospitalSetup;
@@ -110,11 +119,7 @@ export class World {
   public readonly fabric: TestFabric;
 
   public constructor(aRecord: JsonObject = {}) {
-    this.a = new HospitalSetup('HospitalAMSP');
-    this.b = new HospitalSetup('HospitalBMSP');
-    this.c = new HospitalSetup('HospitalCMSP');
-    this.portal = mint({ name: 'portal', keys: newKeys(), notBefore: now() - 60, notAfter: now() + year });
-    this.attestor = mint({ name: 'Licensing body', keys: newKeys(), notBefore: now() - 60, notAfter: now() + year });
+    ({ a: this.a, b: this.b, c: this.c, portal: this.portal, attestor: this.attestor } = cast);
     this.fabric = new TestFabric(['HospitalAMSP', 'HospitalBMSP'], 'PortalMSP');
     this.aRecord = aRecord;
     this.file();
