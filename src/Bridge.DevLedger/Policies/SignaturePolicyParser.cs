@@ -32,16 +32,17 @@ internal sealed class SignaturePolicyParser
         var start = at;
         while (at < text.Length && char.IsAsciiLetter(text[at]))
             at++;
-        var name = text[start..at];
-        Expect('(');
-        switch (name)
+        switch (text[start..at])
         {
             case "And" or "and" or "AND":
+                Expect('(');
                 var all = Rules();
                 return NOutOf(all.Count, all);
             case "Or" or "or" or "OR":
+                Expect('(');
                 return NOutOf(1, Rules());
             case "OutOf" or "outof" or "OUTOF":
+                Expect('(');
                 var n = Number();
                 Expect(',');
                 var rules = Rules();
