@@ -73,6 +73,9 @@ internal static class HospitalCommands
             var bytes = consortium.ToCanonicalJson();
             if (Consortium.Parse(bytes, out var fault) is null)
                 throw new CliFault(ExitCode.Refused, $"The document would break the schema at '{fault}': correct that option.");
+            var faults = CertificateCheck.FaultsIn(consortium, terminal.Now);
+            if (faults.Count > 0)
+                throw new CliFault(ExitCode.Refused, $"The contract would refuse these certificates: {string.Join(", ", faults.Select(f => $"{f.Member}: {f.Fault}"))}.");
             TextFiles.WriteNew(result.GetRequiredValue(output), bytes);
             terminal.Line($"consortium  {result.GetRequiredValue(output).FullName}");
             terminal.Line($"SHA-256     {Digest.Of(bytes)}");

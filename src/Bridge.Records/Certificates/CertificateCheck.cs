@@ -82,11 +82,19 @@ public static class CertificateCheck
         ArgumentNullException.ThrowIfNull(record);
         var faults = new List<(string, CertificateFault)>();
         for (var i = 0; i < record.Cas.Count; i++)
-            Note($"cas[{i}].certificate", CheckCa(record.Cas[i].Certificate, at));
+        {
+            var (use, ca) = record.Cas[i];
+            var fault = CheckCa(ca, at);
+            if (fault == CertificateFault.None && (use == CaUse.Bridge || record.Seq == 1) && !IsSelfSigned(ca))
+                fault = CertificateFault.NotSelfSigned;
+            Note($"cas[{i}].certificate", fault);
+        }
         var people = record.CasFor(CaUse.People).ToList();
         Note("registrar", CheckPerson(record.Registrar, people, at));
         Note("statusKey", CheckPerson(record.StatusKey, people, at));
         Note("patientCa", CheckPatientCa(record.PatientCa, people, at));
+        foreach (var member in KeysInTwoRoles(record))
+            Note(member, CertificateFault.KeyInOtherRole);
         return faults;
 
         void Note(string member, CertificateFault fault)
@@ -96,12 +104,51 @@ public static class CertificateCheck
         }
     }
 
+    /// <summary>As the other overload for a whole consortium: every founder's, and no key of one that is another's or the attestor's.</summary>
+    public static IReadOnlyList<(string Member, CertificateFault Fault)> FaultsIn(Consortium consortium, DateTimeOffset at)
+    {
+        ArgumentNullException.ThrowIfNull(consortium);
+        var faults = new List<(string, CertificateFault)>();
+        var owners = new Dictionary<string, string> { [KeyOf(consortium.Attestor.Certificate)] = "attestor" };
+        for (var i = 0; i < consortium.Hospitals.Count; i++)
+        {
+            var hospital = $"hospitals[{i}]";
+            faults.AddRange(FaultsIn(consortium.Hospitals[i], at).Select(f => ($"{hospital}.{f.Member}", f.Fault)));
+            foreach (var (member, _, certificate) in Roles(consortium.Hospitals[i]))
+                if (!owners.TryAdd(KeyOf(certificate), hospital) && owners[KeyOf(certificate)] != hospital)
+                    faults.Add(($"{hospital}.{member}", CertificateFault.KeyInOtherRole));
+        }
+        return faults;
+    }
+
     /// <summary>A person's name as her certificate says it; null where it is unreadable.</summary>
     public static string? NameIn(ReadOnlySpan<byte> certificate)
     {
         using var loaded = CertificateParts.TryLoad(certificate);
         return loaded is null ? null : CertificateParts.CommonName(loaded);
     }
+
+    private static bool IsSelfSigned(byte[] certificate)
+    {
+        using var ca = CertificateParts.TryLoad(certificate);
+        return ca is not null && CertificateParts.IssuedBy(ca, ca) == CertificateFault.None;
+    }
+
+    /// <summary>One key in two roles would make one office two. A renewed CA may keep its key within its use.</summary>
+    private static IEnumerable<string> KeysInTwoRoles(HospitalRecord record)
+    {
+        var taken = new Dictionary<string, string>();
+        foreach (var (member, role, certificate) in Roles(record))
+            if (!taken.TryAdd(KeyOf(certificate), role) && taken[KeyOf(certificate)] != role)
+                yield return member;
+    }
+
+    private static IEnumerable<(string Member, string Role, byte[] Certificate)> Roles(HospitalRecord record) =>
+        record.Cas.Select((ca, i) => (Member: $"cas[{i}].certificate", Role: ca.Use.ToString(), ca.Certificate))
+            .Append(("registrar", "registrar", record.Registrar)).Append(("statusKey", "statusKey", record.StatusKey)).Append(("patientCa", "patientCa", record.PatientCa));
+
+    /// <summary>The public key as text; an unreadable certificate, which has its own fault, stands for itself.</summary>
+    private static string KeyOf(byte[] certificate) => Convert.ToBase64String(LeafCertificate.TryRead(certificate, LeafKey.P256)?.SubjectPublicKeyInfo ?? certificate);
 
     private static CertificateFault Ca(X509Certificate2 ca, DateTimeOffset? at)
     {

@@ -44,4 +44,10 @@ public enum CertificateFault
 
     /// <summary>A critical extension that this profile does not know.</summary>
     CriticalExtension,
+
+    /// <summary>A root that another issued: CAs of bridges, and those of people in a first record, are self-signed.</summary>
+    NotSelfSigned,
+
+    /// <summary>Its key serves in another role of the same hospital.</summary>
+    KeyInOtherRole,
 }

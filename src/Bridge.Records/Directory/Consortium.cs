@@ -10,9 +10,12 @@ public sealed record Attestor(string Name, byte[] Certificate);
 /// <summary>The consortium's founding document, <c>consortium.json</c>, which each organisation checks against its own copy.</summary>
 /// <param name="Portal">MSP id of the portal.</param>
 /// <param name="Attestor">Who confirms doctors beside hospitals.</param>
-/// <param name="Hospitals">Founding hospitals, at least one, each with seq 1, none twice.</param>
+/// <param name="Hospitals">Founding hospitals, 1 to 64, each with seq 1, none twice.</param>
 public sealed record Consortium(string Portal, Attestor Attestor, IReadOnlyList<HospitalRecord> Hospitals)
 {
+    /// <summary>Most hospitals of a consortium.</summary>
+    public const int MaxHospitals = 64;
+
     private static readonly string[] Members = ["v", "portal", "attestor", "hospitals"];
     private static readonly string[] AttestorMembers = ["name", "certificate"];
 
@@ -59,7 +62,7 @@ public sealed record Consortium(string Portal, Attestor Attestor, IReadOnlyList<
     {
         var hospitals = new List<HospitalRecord>();
         var array = root.GetProperty("hospitals");
-        if (array.ValueKind != System.Text.Json.JsonValueKind.Array || array.GetArrayLength() is < 1 or > 256)
+        if (array.ValueKind != System.Text.Json.JsonValueKind.Array || array.GetArrayLength() is < 1 or > MaxHospitals)
         {
             closed.Refuse("hospitals");
             return hospitals;

@@ -97,7 +97,7 @@ public sealed record HospitalRecord
     /// <summary>The canonical bytes.</summary>
     public byte[] ToCanonicalJson() => CanonicalJson.Serialize(ToJson());
 
-    /// <summary>Reads a record that keeps the schema (its certificates' issuers are <see cref="CertificateCheck.FaultsIn"/>'s question); otherwise null and the member at fault.</summary>
+    /// <summary>Reads a record that keeps the schema (its certificates' issuers are <see cref="CertificateCheck.FaultsIn(HospitalRecord, DateTimeOffset)"/>'s question); otherwise null and the member at fault.</summary>
     public static HospitalRecord? Parse(ReadOnlyMemory<byte> json, out string? fault)
     {
         if (StrictJson.Parse(json, out var document) != JsonFault.None)

@@ -22,7 +22,7 @@ public sealed record RecordFile
     /// <summary>The record of the hospital that vouches for it.</summary>
     public required HospitalRecord Hospital { get; init; }
 
-    /// <summary>Compact approvals of that record.</summary>
+    /// <summary>Compact approvals: of that record by the reader's own hospital; of the own record by its registrar, where its Fabric CA is newer than what the reader trusts.</summary>
     public IReadOnlyList<string> Approvals { get; init; } = [];
 
     /// <summary>The record of the reader's own hospital, where that is another one; null otherwise.</summary>

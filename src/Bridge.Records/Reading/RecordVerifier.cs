@@ -41,10 +41,13 @@ public static class RecordVerifier
     private static RecordOutcome JudgeHospitals(RecordFile file, TrustAnchor anchor)
     {
         var own = file.Hospital.Msp == anchor.Hospital ? file.Hospital : file.Own;
-        if (own is null || own.Msp != anchor.Hospital || !IsAnchored(own, anchor.CaDigests))
+        if (own is null || own.Msp != anchor.Hospital || !IsAnchored(own, CaUse.People, anchor.CaDigests.People))
             return RecordOutcome.UntrustedCa;
         if (!HoldsTogether(own))
             return RecordOutcome.UntrustedHospital;
+        // a Fabric root is self-signed: a new one is vouched for by the hospital's registrar, whom the people CA vouches for
+        if (!IsAnchored(own, CaUse.Bridge, anchor.CaDigests.Bridge) && !file.Approvals.Any(jws => IsApproval(jws, own, own)))
+            return RecordOutcome.UntrustedCa;
         if (ReferenceEquals(own, file.Hospital))
             return RecordOutcome.Valid;
         if (!HoldsTogether(file.Hospital))
@@ -52,26 +55,20 @@ public static class RecordVerifier
         return file.Approvals.Any(jws => IsApproval(jws, own, file.Hospital)) ? RecordOutcome.Valid : RecordOutcome.HospitalNotApproved;
     }
 
-    /// <summary>Every CA of the record is a trusted one, or was signed by one that is (rollover).</summary>
-    private static bool IsAnchored(HospitalRecord record, CaDigests trusted)
+    /// <summary>Every CA of this use is a trusted one, or was signed by one that is (rollover).</summary>
+    private static bool IsAnchored(HospitalRecord record, CaUse use, IReadOnlyList<Digest> roots)
     {
-        foreach (var use in new[] { CaUse.People, CaUse.Bridge })
+        var open = record.CasFor(use).ToList();
+        var known = open.Where(ca => roots.Contains(Digest.Of(ca))).ToList();
+        open.RemoveAll(known.Contains);
+        for (var grown = true; grown && open.Count > 0;)
         {
-            var roots = use == CaUse.People ? trusted.People : trusted.Bridge;
-            var open = record.CasFor(use).ToList();
-            var known = open.Where(ca => roots.Contains(Digest.Of(ca))).ToList();
-            open.RemoveAll(known.Contains);
-            for (var grown = true; grown && open.Count > 0;)
-            {
-                var next = open.Where(ca => known.Any(old => WasIssuedBy(ca, old))).ToList();
-                grown = next.Count > 0;
-                known.AddRange(next);
-                open.RemoveAll(next.Contains);
-            }
-            if (open.Count > 0)
-                return false;
+            var next = open.Where(ca => known.Exists(old => WasIssuedBy(ca, old))).ToList();
+            grown = next.Count > 0;
+            known.AddRange(next);
+            open.RemoveAll(next.Contains);
         }
-        return true;
+        return open.Count == 0;
     }
 
     private static bool WasIssuedBy(byte[] certificate, byte[] issuer)

@@ -15,6 +15,9 @@ internal sealed class LeafCertificate
 {
     private static readonly byte[] P256Prefix = Convert.FromHexString("3059301306072A8648CE3D020106082A8648CE3D03010703420004");
 
+    /// <summary>No certificate of this system is near it; it bounds what a stranger can make a reader parse.</summary>
+    public const int MaxBytes = 8192;
+
     private LeafCertificate(byte[] der, byte[] publicKey)
     {
         Der = der;
@@ -32,7 +35,7 @@ internal sealed class LeafCertificate
     /// <summary>Null for anything but one certificate with a key of the wanted kind and no byte more.</summary>
     public static LeafCertificate? TryRead(string? base64, LeafKey wanted)
     {
-        if (base64 is null || base64.Length > 8192 * 2)
+        if (base64 is null || base64.Length > (MaxBytes + 2) / 3 * 4)
             return null;
         var der = new byte[base64.Length / 4 * 3];
         if (!Convert.TryFromBase64String(base64, der, out var length) || Convert.ToBase64String(der, 0, length) != base64)
@@ -42,7 +45,7 @@ internal sealed class LeafCertificate
 
     public static LeafCertificate? TryRead(byte[] der, LeafKey wanted)
     {
-        if (der.Length == 0 || der[0] != 0x30) // the loader would take PEM too
+        if (der.Length is 0 or > MaxBytes || der[0] != 0x30) // the loader would take PEM too
             return null;
         try
         {

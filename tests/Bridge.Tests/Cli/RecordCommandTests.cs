@@ -127,6 +127,8 @@ public sealed class RecordCommandTests : IAsyncLifetime
         string[] consortium = ["hospital", "consortium", "--portal", "PortalMSP", "--attestor-name", "Licensing Board", "--attestor", "@board.cert.pem", "--out", "@consortium.json", "--hospital", "@a.record.json"];
         Assert.Equal(ExitCode.Refused, await _desk.RunAsync("", [.. consortium, "@a.record.json"]));
         Assert.Contains("hospitals[1].msp", _desk.Error);
+        Assert.Equal(ExitCode.Refused, await _desk.RunAsync("", [.. consortium.Select(w => w == "@board.cert.pem" ? "@b.registrar.cert.pem" : w), "@b.record.json"]));
+        Assert.Contains("hospitals[1].registrar: KeyInOtherRole", _desk.Error);
         await _desk.DoneAsync([.. consortium, "@b.record.json"]);
         Assert.Equal(2, Consortium.Parse(await File.ReadAllBytesAsync(_desk.At("consortium.json"), TestContext.Current.CancellationToken), out _)!.Hospitals.Count);
     }

@@ -26,6 +26,18 @@ public sealed class CertificateTests : IDisposable
     }
 
     [Fact]
+    public void FaultsIn_OneKeyInTwoRolesOrRootNotSelfSigned_NamesEach()
+    {
+        Assert.Equal([("statusKey", CertificateFault.KeyInOtherRole)], CertificateCheck.FaultsIn(_a.Record with { StatusKey = _a.Registrar }, TestRecords.Now));
+        var rolled = CertificateProfile.RollRoot(_a.People, _key.ExportSubjectPublicKeyInfo(), "Hospital A people 2", null, TestRecords.Now.AddDays(-1), TestRecords.Now.AddDays(1));
+        var more = _a.Record with { Cas = [.. _a.Record.Cas, new(CaUse.People, rolled)] };
+        Assert.Equal([("cas[2].certificate", CertificateFault.NotSelfSigned)], CertificateCheck.FaultsIn(more, TestRecords.Now));
+        Assert.Empty(CertificateCheck.FaultsIn(more with { Seq = 2 }, TestRecords.Now));
+        var bridge = _a.Record with { Seq = 2, Cas = [.. _a.Record.Cas, new(CaUse.Bridge, rolled)] };
+        Assert.Equal([("cas[2].certificate", CertificateFault.NotSelfSigned)], CertificateCheck.FaultsIn(bridge, TestRecords.Now));
+    }
+
+    [Fact]
     public void CheckPerson_IssuedByThePatientCa_IsWrongIssuer()
     {
         var forged = CertificateProfile.IssuePerson(

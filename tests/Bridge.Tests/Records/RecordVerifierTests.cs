@@ -93,6 +93,18 @@ public sealed class RecordVerifierTests : IDisposable
     }
 
     [Fact]
+    public void Verify_NewFabricRoot_NeedsTheOwnRegistrarsApproval()
+    {
+        using var other = new TestHospital("HospitalAMSP", "Hospital A");
+        var changed = _a.Record with { Seq = 2, Cas = [.. _a.Record.Cas, new(CaUse.Bridge, other.BridgeCa.Certificate)] };
+        var approval = CompactJws.Sign(changed.ApprovalBy("HospitalAMSP"), _a.RegistrarKey, _a.Registrar);
+        Outcome(RecordOutcome.UntrustedCa, _good with { Hospital = changed });
+        Outcome(RecordOutcome.Valid, _good with { Hospital = changed, Approvals = [approval] });
+        Outcome(RecordOutcome.UntrustedCa, _good with { Hospital = changed with { Seq = 3 }, Approvals = [approval] });
+        Outcome(RecordOutcome.UntrustedCa, _good with { Hospital = changed, Approvals = [CompactJws.Sign(changed.ApprovalBy("HospitalAMSP"), other.RegistrarKey, other.Registrar)] });
+    }
+
+    [Fact]
     public void Verify_OfficeOrSignerOfAnother_IsNamed()
     {
         Outcome(RecordOutcome.UntrustedHospital, _good with { Hospital = _a.Record with { StatusKey = _b.StatusCertificate } });

@@ -67,7 +67,8 @@ const purposes = [
   'peers', 'rare', 'sensitive:mental-health', 'sensitive:hiv', 'sensitive:reproductive', 'sensitive:addiction', 'sensitive:abuse', 'sensitive:genetics',
 ];
 const seq = integer(1, Number.MAX_SAFE_INTEGER);
-const time = integer(0, Number.MAX_SAFE_INTEGER);
+/** Unix seconds; the year 9999 ends with the last. */
+const time = integer(0, 253402300799);
 const digests = both(listOf(1, 16, digestText), ascending);
 
 export const consentKind = kind<ConsentPayload>('bridge-consent+jws', false, {
