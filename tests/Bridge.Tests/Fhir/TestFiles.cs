@@ -38,6 +38,14 @@ internal static class TestFiles
         return files;
     }
 
+    /// <summary>The one Synthea bundle whose file name starts so.</summary>
+    public static byte[] Synthea(string startsWith)
+    {
+        using var zip = ZipFile.OpenRead(Shared("synthea-100.zip"));
+        using var stream = zip.Entries.Single(e => e.Name.StartsWith(startsWith, StringComparison.Ordinal)).Open();
+        return ReadAll(stream);
+    }
+
     /// <summary>The regular files of a tar.gz, by file name.</summary>
     public static List<(string Name, byte[] Bytes)> TarGz(string name)
     {
