@@ -19,13 +19,16 @@ export async function loadFolder(repository, folder) {
   return resources;
 }
 
-/** Stores a bundle's resources under their own ids; references by fullUrl become Type/id. */
+/** Stores a bundle's resources under their own ids; references by fullUrl or identifier become Type/id. */
 export async function loadBundle(repository, bundle) {
   const names = new Map();
   const usable = bundle.entry.filter((e) => e.resource?.resourceType);
   for (const { fullUrl, resource } of usable) {
     resource.id ??= repository.generateId();
-    if (fullUrl) names.set(fullUrl, `${resource.resourceType}/${resource.id}`);
+    const name = `${resource.resourceType}/${resource.id}`;
+    if (fullUrl) names.set(fullUrl, name);
+    // conditional references, as a transaction would resolve them
+    for (const { system, value } of resource.identifier instanceof Array ? resource.identifier : []) names.set(`${resource.resourceType}?identifier=${system ?? ''}|${value}`, name);
   }
   for (const { resource } of usable) {
     rewrite(resource, names);
