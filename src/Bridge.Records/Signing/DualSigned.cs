@@ -33,14 +33,13 @@ internal static class DualSignedReader
         if (json.Length > MaxBytes)
             return Refuse(VerificationOutcome.TooLarge, null);
         var fault = StrictJson.Parse(json, out var document);
-        if (fault == JsonFault.Malformed)
+        // Whatever is no object is malformed, duplicates inside it or not.
+        if (fault == JsonFault.Malformed || json.Span.TrimStart(" \t\r\n"u8) is not [(byte)'{', ..])
             return Refuse(VerificationOutcome.Malformed, null);
         if (fault == JsonFault.DuplicateMember)
             return Refuse(VerificationOutcome.DuplicateMember, null);
         using (document)
-            return document!.RootElement.ValueKind == JsonValueKind.Object
-                ? Judge(kind, document.RootElement, policy)
-                : Refuse(VerificationOutcome.Malformed, null);
+            return Judge(kind, document!.RootElement, policy);
     }
 
     private static Verification<DualSigned> Judge(EnvelopeKind kind, JsonElement envelope, WebAuthnPolicy? policy)

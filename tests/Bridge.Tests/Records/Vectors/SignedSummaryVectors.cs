@@ -75,6 +75,7 @@ internal static class SignedSummaryVectors
         file.Add("malformed-not-utf8", "MALFORMED", [.. Encoding.UTF8.GetBytes(text[..^1] + ",\"x\":\""), 0xC3, 0x28, .. "\"}"u8]);
         file.Add("malformed-utf16", "MALFORMED", Encoding.Unicode.GetBytes(text));
         file.Add("malformed-array", "MALFORMED", Encoding.UTF8.GetBytes($"[{text}]"));
+        file.Add("malformed-array-with-duplicate", "MALFORMED", "[{\"a\":1,\"a\":1}]"u8.ToArray());
         file.Add("malformed-lone-surrogate", "MALFORMED", Encoding.UTF8.GetBytes(text[..^1] + ",\"x\":\"\\ud800\"}"));
         file.Add("malformed-lone-surrogate-in-name", "MALFORMED", Encoding.UTF8.GetBytes(text[..^1] + ",\"\\udc00\":1}"));
         file.Add("malformed-number-out-of-range", "MALFORMED", Encoding.UTF8.GetBytes(text[..^1] + ",\"x\":1e999}"));
