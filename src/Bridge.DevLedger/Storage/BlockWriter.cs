@@ -79,6 +79,9 @@ internal sealed class BlockWriter : IDisposable
         expireTransient = Prepare("DELETE FROM transient WHERE height < $0", 1);
     }
 
+    /// <summary>Set by a purge; reset by whoever has emptied the log of what was purged.</summary>
+    public bool HasPurged { get; set; }
+
     public long AddPending(byte[] envelope) => (long)addPending.Scalar(envelope)!;
 
     public void AddTransient(string txId, byte[] rwset, ulong height) => addTransient.Run(txId, SHA256.HashData(rwset), rwset, height);
@@ -161,6 +164,7 @@ internal sealed class BlockWriter : IDisposable
 
     private void Purge(string ns, string collection, byte[] keyHash, Height version)
     {
+        HasPurged = true;
         purgePrivate.Run(ns, collection, keyHash, version.Block, version.Transaction);
         var places = new List<(long Block, long Place)>();
         using (var reader = setsWithKey.Query(ns, collection, keyHash, version.Block, version.Transaction))

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Threading.Channels;
 using Microsoft.Data.Sqlite;
 
@@ -14,6 +15,9 @@ internal sealed class LedgerStore : IAsyncDisposable
     private const int MaxGroup = 256;
     private const long LargeLog = 64 << 20;
 
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan PauseBetweenAttempts = TimeSpan.FromSeconds(1);
+
     private readonly string path;
     private readonly FileStream guard;
     private readonly SqliteConnection connection;
@@ -23,6 +27,8 @@ internal sealed class LedgerStore : IAsyncDisposable
     private readonly SemaphoreSlim snapshots = new(MaxSnapshots);
     private readonly ConcurrentBag<Snapshot> idle = [];
     private readonly TaskCompletionSource stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private long lastAttempt;
 
     private LedgerStore(string path, FileStream guard, SqliteConnection connection)
     {
@@ -164,7 +170,7 @@ internal sealed class LedgerStore : IAsyncDisposable
     private void Work()
     {
         var group = new List<Job>();
-        while (jobs.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
+        while (WaitForJobs())
         {
             group.Clear();
             while (group.Count < MaxGroup && jobs.Reader.TryRead(out var job))
@@ -196,6 +202,14 @@ internal sealed class LedgerStore : IAsyncDisposable
         stopped.TrySetResult();
     }
 
+    private bool WaitForJobs()
+    {
+        var more = jobs.Reader.WaitToReadAsync().AsTask();
+        while (writer.HasPurged && !more.Wait(PauseBetweenAttempts))
+            ShortenLog();
+        return more.GetAwaiter().GetResult();
+    }
+
     private void TryRollback()
     {
         try
@@ -208,21 +222,28 @@ internal sealed class LedgerStore : IAsyncDisposable
         }
     }
 
-    // SQLite starts its log anew only while nobody reads from it; under a steady load of readers that moment never comes by itself.
+    // SQLite starts its log anew only while nobody reads from it; under a steady load of readers that moment never comes by itself. After a
+    // purge the log must go soon: until then it holds what the file has forgotten. No simulation may hold up the writer for long, though.
     private void ShortenLog()
     {
         var log = new FileInfo(path + "-wal");
-        if (!log.Exists || log.Length < LargeLog)
+        if ((!writer.HasPurged && (!log.Exists || log.Length < LargeLog)) || Stopwatch.GetElapsedTime(lastAttempt) < PauseBetweenAttempts)
             return;
-        for (var i = 0; i < MaxSnapshots; i++)
-            snapshots.Wait();
+        lastAttempt = Stopwatch.GetTimestamp();
+        var held = 0;
+        for (var left = Patience; held < MaxSnapshots && left >= TimeSpan.Zero && snapshots.Wait(left); left = Patience - Stopwatch.GetElapsedTime(lastAttempt))
+            held++;
         try
         {
+            if (held < MaxSnapshots)
+                return;
             Schema.Run(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+            writer.HasPurged = false;
         }
         finally
         {
-            snapshots.Release(MaxSnapshots);
+            if (held > 0)
+                snapshots.Release(held);
         }
     }
 
