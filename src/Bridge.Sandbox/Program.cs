@@ -10,7 +10,10 @@ prepare.SetAction(async (_, ct) =>
     return 0;
 });
 var walkthrough = new Command("walkthrough", "Play one encounter all the way on free ports; exit code 0 when every step held.");
-walkthrough.SetAction((_, ct) => Walk.RunAsync(Console.Out, Console.Error, ct));
+var ledger = new Option<string>("--ledger") { Description = "dev: the development ledger; fabric: a network on the Fabric binaries in FABRIC_BIN.", DefaultValueFactory = _ => "dev" };
+ledger.AcceptOnlyFromAmong("dev", "fabric");
+walkthrough.Options.Add(ledger);
+walkthrough.SetAction((parsed, ct) => Walk.RunAsync(parsed.GetValue(ledger) == "fabric", Console.Out, Console.Error, ct));
 var root = new RootCommand("A sample consortium on this machine: FHIR server, development ledger with the real contract, hospital bridge.") { prepare, walkthrough };
 var invocation = new InvocationConfiguration { EnableDefaultExceptionHandler = false };
 try

@@ -15,7 +15,8 @@ internal sealed record SampleSettings(int FhirPort, int LedgerPort, int Hospital
 /// <param name="Data">Everything it writes lies under this folder; a later start goes on from it.</param>
 /// <param name="Samples">Folder of FHIR bundles to load; null: none.</param>
 /// <param name="FixedPorts">True: the well-known sample ports where they are free; false: any free ports.</param>
-internal sealed record SampleOptions(string Data, string? Samples, bool FixedPorts);
+/// <param name="Fabric">True: on a Fabric network of the operator's own binaries; false: on the development ledger.</param>
+internal sealed record SampleOptions(string Data, string? Samples, bool FixedPorts, bool Fabric = false);
 
 /// <summary>The whole sample consortium: FHIR server, ledger, initialised contract, one hospital's bridge; each part a process of its own.</summary>
 internal sealed class SampleSystem : IAsyncDisposable
@@ -25,6 +26,7 @@ internal sealed class SampleSystem : IAsyncDisposable
 
     private const int SampleFhirPort = 8191;
     private const int SampleLedgerPort = 7051;
+    private const int SampleFabricPort = 7050;
     private const int SampleHospitalPort = 8080;
 
     private SampleSystem(Checkout checkout, SampleOptions options)
@@ -32,7 +34,9 @@ internal sealed class SampleSystem : IAsyncDisposable
         Data = options.Data;
         Settings = LoadSettings(options);
         Consortium = new SampleConsortium(Data);
-        Ledger = new LedgerPart(checkout, Path.Combine(Data, "ledger"), Consortium.ConsortiumFile, Logs, Settings.LedgerPort);
+        Ledger = options.Fabric
+            ? new FabricPart(checkout, Path.Combine(Data, "fabric"), Logs, Settings.LedgerPort)
+            : new LedgerPart(checkout, Path.Combine(Data, "ledger"), Consortium.ConsortiumFile, Logs, Settings.LedgerPort);
         Fhir = new FhirPart(checkout, options.Samples, Logs, Settings.FhirPort);
         Hospital = new HospitalPart(checkout, Consortium.A, Ledger, Fhir, Settings.People, Path.Combine(Data, "hospital"), Logs, Settings.HospitalPort);
     }
@@ -47,7 +51,7 @@ internal sealed class SampleSystem : IAsyncDisposable
 
     public FhirPart Fhir { get; }
 
-    public LedgerPart Ledger { get; }
+    public ILedgerPart Ledger { get; }
 
     public HospitalPart Hospital { get; }
 
@@ -92,6 +96,7 @@ internal sealed class SampleSystem : IAsyncDisposable
     private async Task InitialiseAsync(CancellationToken ct)
     {
         var text = Consortium.WriteFile(Ledger.Root, Ledger.Client);
+        await Ledger.DistributeAsync(Consortium.ConsortiumFile, ct);
         var (gateway, ledger) = Connect(Consortium.A.Msp);
         using (gateway)
         {
@@ -129,7 +134,7 @@ internal sealed class SampleSystem : IAsyncDisposable
 
         var settings = new SampleSettings(
             Ports.FreeRun(options.FixedPorts ? SampleFhirPort : 0, 1),
-            Ports.FreeRun(options.FixedPorts ? SampleLedgerPort : 0, 3),
+            options.Fabric ? FabricPart.FreeBase(SampleFabricPort) : Ports.FreeRun(options.FixedPorts ? SampleLedgerPort : 0, 3),
             Ports.FreeRun(options.FixedPorts ? SampleHospitalPort : 0, 1),
             [
                 SamplePerson.New(DoctorName, "doctor", DoctorLicence), SamplePerson.New("Front desk", "desk"),

@@ -10,7 +10,7 @@ namespace Bridge.Sandbox.Parts;
 
 /// <summary>A hospital's bridge in a process of its own, on an embedded database.</summary>
 internal sealed partial class HospitalPart(
-    Checkout checkout, SampleHospital hospital, LedgerPart ledger, FhirPart fhir, IReadOnlyList<SamplePerson> people, string data, string logs, int port)
+    Checkout checkout, SampleHospital hospital, ILedgerPart ledger, FhirPart fhir, IReadOnlyList<SamplePerson> people, string data, string logs, int port)
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(1);
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
@@ -59,15 +59,7 @@ internal sealed partial class HospitalPart(
         ["Server"] = new JsonObject { ["Urls"] = Address.GetLeftPart(UriPartial.Authority) },
         ["Database"] = new JsonObject { ["Engine"] = "sqlite", ["File"] = DatabaseFile },
         ["Fhir"] = new JsonObject { ["BaseUrl"] = fhir.Address.ToString() },
-        ["Ledger"] = new JsonObject
-        {
-            ["Endpoints"] = new JsonArray(ledger.Endpoint(hospital.Msp).GetLeftPart(UriPartial.Authority)),
-            ["Channel"] = ContractCalls.Channel,
-            ["Chaincode"] = ContractCalls.Chaincode,
-            ["PortalMsp"] = SampleConsortium.PortalMsp,
-            ["Certificate"] = ledger.Client(hospital.Msp).CertificateFile,
-            ["Key"] = ledger.Client(hospital.Msp).KeyFile,
-        },
+        ["Ledger"] = LedgerSection(),
         ["Watching"] = new JsonObject
         {
             ["Interval"] = "00:00:01",
@@ -94,6 +86,17 @@ internal sealed partial class HospitalPart(
         },
         ["Access"] = new JsonObject { ["People"] = new JsonArray([.. people.Select(Person)]) },
     };
+
+    private JsonObject LedgerSection()
+    {
+        var section = ledger.Settings(hospital.Msp);
+        section["Channel"] = ContractCalls.Channel;
+        section["Chaincode"] = ContractCalls.Chaincode;
+        section["PortalMsp"] = SampleConsortium.PortalMsp;
+        section["Certificate"] = ledger.Client(hospital.Msp).CertificateFile;
+        section["Key"] = ledger.Client(hospital.Msp).KeyFile;
+        return section;
+    }
 
     private static JsonNode Person(SamplePerson person)
     {

@@ -1,14 +1,16 @@
 using System.Globalization;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Bridge.Ledger;
 using Bridge.Sandbox.Consortium;
 using Bridge.Sandbox.Processes;
 using Bridge.Sandbox.Setup;
+using Bridge.Sandbox.Walkthrough;
 
 namespace Bridge.Sandbox.Parts;
 
 /// <summary>The development ledger in a process of its own, with the real contract for each organisation.</summary>
-internal sealed partial class LedgerPart(Checkout checkout, string data, string consortiumFile, string logs, int firstPort)
+internal sealed partial class LedgerPart(Checkout checkout, string data, string consortiumFile, string logs, int firstPort) : ILedgerPart
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
     private static readonly string[] Organisations = ["HospitalAMSP", "HospitalBMSP", "PortalMSP"];
@@ -40,13 +42,19 @@ internal sealed partial class LedgerPart(Checkout checkout, string data, string 
     public Uri Endpoint(string msp) =>
         new(string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{firstPort + Array.IndexOf(Organisations, msp)}"));
 
-    /// <summary>The organisation's Fabric root.</summary>
+    public bool FindsValues => true;
+
+    /// <summary>The contract looks at the file when it is asked to initialise: nothing is left to do.</summary>
+    public Task DistributeAsync(string consortiumFile, CancellationToken ct) => Task.CompletedTask;
+
+    public JsonObject Settings(string msp) => new() { ["Endpoints"] = new JsonArray(Endpoint(msp).GetLeftPart(UriPartial.Authority)) };
+
+    public IReadOnlyList<string> Find(string text) => [.. Traces.InDatabase(DatabaseFile, text).Select(table => $"ledger table {table}")];
+
     public KeyPair Root(string msp) => KeyPair.In(Path.Combine(data, "crypto", msp), "ca");
 
-    /// <summary>The organisation's client that acts as its bridge, or as the portal.</summary>
     public KeyPair Client(string msp) => KeyPair.In(Path.Combine(data, "crypto", msp, "clients"), "bridge");
 
-    /// <summary>A connection as the organisation's client.</summary>
     public Gateway Connect(string msp) => Gateway.Connect(ConnectionProfile.Load(Path.Combine(data, $"connection-{msp}.json")).ToGatewayOptions());
 
     public async Task StopAsync()

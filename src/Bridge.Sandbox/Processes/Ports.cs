@@ -28,7 +28,8 @@ internal static class Ports
         }
     }
 
-    private static bool IsFree(int port)
+    /// <summary>Whether nobody listens on it at this moment.</summary>
+    public static bool IsFree(int port)
     {
         try
         {

@@ -24,13 +24,13 @@ internal static class Traces
         return found;
     }
 
-    /// <summary>Files under the folder whose bytes hold the text.</summary>
-    public static IReadOnlyList<string> InFiles(string folder, string text)
+    /// <summary>Files under the folder, of the names given, whose bytes hold the text.</summary>
+    public static IReadOnlyList<string> InFiles(string folder, string text, string pattern = "*")
     {
         var wanted = Encoding.UTF8.GetBytes(text);
         return
         [
-            .. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Where(file =>
+            .. Directory.EnumerateFiles(folder, pattern, SearchOption.AllDirectories).Where(file =>
             {
                 using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
                 using var copy = new MemoryStream();
