@@ -145,7 +145,7 @@ public sealed record HospitalRecord
         var certificate = LeafCertificate.TryRead(closed.Text(element, path, name), LeafKey.P256);
         if (certificate is null)
             closed.Refuse(Closed.Join(path, name));
-        return certificate?.Der ?? [];
+        return certificate?.Der.ToArray() ?? []; // a record's arrays are its own
     }
 
     private static List<HospitalCa> ReadCas(JsonElement element, string path, Closed closed)

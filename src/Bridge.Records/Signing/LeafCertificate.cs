@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
@@ -13,6 +14,11 @@ internal enum LeafKey
 /// <summary>A signer's certificate as a protected header carries it: parsed for its key only. Whom it names and who issued it is judged elsewhere.</summary>
 internal sealed class LeafCertificate
 {
+    private const int MostKnown = 1024;
+
+    // Bridges, offices and doctors come again with every record; reading is pure, so nothing but time depends on what is here. Bad ones are not kept.
+    private static readonly ConcurrentDictionary<(Digest Thumbprint, LeafKey Kind), LeafCertificate> Known = new();
+
     private static readonly byte[] P256Prefix = Convert.FromHexString("3059301306072A8648CE3D020106082A8648CE3D03010703420004");
 
     /// <summary>No certificate of this system is near it; it bounds what a stranger can make a reader parse.</summary>
@@ -47,6 +53,19 @@ internal sealed class LeafCertificate
     {
         if (der.Length is 0 or > MaxBytes || der[0] != 0x30) // the loader would take PEM too
             return null;
+        var place = (Digest.Of(der), wanted);
+        if (Known.TryGetValue(place, out var before))
+            return before;
+        if (Parse((byte[])der.Clone(), wanted) is not { } read) // its own copy: the caller may change what it gave
+            return null;
+        if (Known.Count >= MostKnown)
+            Known.Clear();
+        Known[place] = read;
+        return read;
+    }
+
+    private static LeafCertificate? Parse(byte[] der, LeafKey wanted)
+    {
         try
         {
             using var certificate = X509CertificateLoader.LoadCertificate(der);
