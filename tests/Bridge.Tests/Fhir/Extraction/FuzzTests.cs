@@ -12,6 +12,8 @@ namespace Bridge.Tests.Fhir.Extraction;
 /// <summary>No input throws, and whatever becomes Ready fits the format that the ledger accepts.</summary>
 public class FuzzTests
 {
+    private static readonly int Rounds = Environment.GetEnvironmentVariable("BRIDGE_TESTS_LONG") is null ? 400 : 20_000;
+
     private static readonly ExtractionContext Context = new()
     {
         Now = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero),
@@ -34,7 +36,7 @@ public class FuzzTests
 
     [Fact]
     public void Extract_MutatedBytes_NeverThrows() => Check.One(
-        Config.QuickThrowOnFailure.WithMaxTest(1000).WithReplay(20260301, 77),
+        Config.QuickThrowOnFailure.WithMaxTest(Rounds).WithReplay(20260301, 77),
         Prop.ForAll(Gen.Choose(0, int.MaxValue - 1).ToArbitrary(), seed =>
         {
             var random = new Random(seed);
@@ -46,7 +48,7 @@ public class FuzzTests
 
     [Fact]
     public void Extract_MutatedMembers_NeverThrowsAndReadyFitsTheFormat() => Check.One(
-        Config.QuickThrowOnFailure.WithMaxTest(1000).WithReplay(20260302, 77),
+        Config.QuickThrowOnFailure.WithMaxTest(Rounds).WithReplay(20260302, 77),
         Prop.ForAll(Gen.Choose(0, int.MaxValue - 1).ToArbitrary(), seed =>
         {
             var random = new Random(seed);
@@ -69,11 +71,11 @@ public class FuzzTests
         }));
 
     [Fact]
-    public void Extract_EveryMemberReplacedByEveryNastyValue_NeverThrows()
+    public void Extract_MemberReplacedByEveryNastyValue_NeverThrows()
     {
         var seed = File.ReadAllBytes(Path.Combine(TestFiles.Samples, "diabetes-clinic", "input.json"));
         var count = All(JsonNode.Parse(seed)!).Count();
-        for (var at = 1; at < count; at++)
+        for (var at = 1; at < count; at += Rounds == 400 ? 3 : 1)
         {
             var root = JsonNode.Parse(seed)!;
             All(root).ElementAt(at).ReplaceWith("@0@");
@@ -128,10 +130,13 @@ public class FuzzTests
     [Fact]
     public void Extract_HundredMegabytes_IsSetAsideAndItsNeighboursAreNot()
     {
-        var huge = """{"resourceType":"Encounter","id":"huge","status":"finished","text":{"div":""" + "\"" + new string('x', 100_000_000) + "\"}}";
-        var bundle = """{"resourceType":"Bundle","entry":[{"resource":""" + huge + """},{"resource":{"resourceType":"Encounter","id":"small","status":"planned"}}]}""";
+        var bundle = new byte[100_000_000];
+        Array.Fill(bundle, (byte)'x');
+        "{\"resourceType\":\"Bundle\",\"entry\":[{\"resource\":{\"resourceType\":\"Encounter\",\"id\":\"huge\",\"status\":\"finished\",\"text\":{\"div\":\""u8.CopyTo(bundle);
+        var tail = "\"}}},{\"resource\":{\"resourceType\":\"Encounter\",\"id\":\"small\",\"status\":\"planned\"}}]}"u8;
+        tail.CopyTo(bundle.AsSpan(bundle.Length - tail.Length));
 
-        var results = BundleFiles.Read(Encoding.UTF8.GetBytes(bundle)).Select(f => Extractor.Value.Extract(f, Context)).ToList();
+        var results = BundleFiles.Read(bundle).Select(f => Extractor.Value.Extract(f, Context)).ToList();
 
         Assert.Equal([("huge", "SetAside(TooLarge)"), ("small", "NotFinished")], results.Select(r => (r.EncounterId, r.Name)));
     }
