@@ -35,20 +35,33 @@ public sealed class FabricNetwork : IAsyncLifetime
         if (!IsAvailable)
             return;
         up = true;
-        var port = FreeBase();
-        await RunAsync("up", "--state", State, "--port-base", $"{port}");
-        Consortium = new SampleConsortium(Path.Combine(folder, "consortium"));
-        Consortium.CreateKeys(DateTimeOffset.UtcNow);
-        ConsortiumJson = Consortium.WriteFile(FabricRoot, Bridge);
-        await RunAsync("deploy", "--state", State, "--consortium", Consortium.ConsortiumFile);
+        try
+        {
+            await RunAsync("up", "--state", State, "--port-base", $"{FreeBase()}");
+            Consortium = new SampleConsortium(Path.Combine(folder, "consortium"));
+            Consortium.CreateKeys(DateTimeOffset.UtcNow);
+            ConsortiumJson = Consortium.WriteFile(FabricRoot, Bridge);
+            await RunAsync("deploy", "--state", State, "--consortium", Consortium.ConsortiumFile);
+        }
+        catch
+        {
+            // who was not made is not disposed of: the nodes would run on
+            await DisposeAsync();
+            throw;
+        }
     }
 
     public async ValueTask DisposeAsync()
     {
         gateways.ForEach(gateway => gateway.Dispose());
         if (up)
+        {
+            up = false;
             await RunAsync("down", "--state", State, "--wipe");
-        Directory.Delete(folder, recursive: true);
+        }
+
+        if (Directory.Exists(folder))
+            Directory.Delete(folder, recursive: true);
     }
 
     /// <summary>The organisation's client: its bridge, or the portal.</summary>
