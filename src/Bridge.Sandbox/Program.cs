@@ -14,8 +14,13 @@ var ledger = new Option<string>("--ledger") { Description = "dev: the developmen
 ledger.AcceptOnlyFromAmong("dev", "fabric");
 walkthrough.Options.Add(ledger);
 walkthrough.SetAction((parsed, ct) => Walk.RunAsync(parsed.GetValue(ledger) == "fabric", Console.Out, Console.Error, ct));
-var root = new RootCommand("A sample consortium on this machine: FHIR server, development ledger with the real contract, hospital bridge.") { prepare, walkthrough };
-var invocation = new InvocationConfiguration { EnableDefaultExceptionHandler = false };
+var data = new Option<string?>("--data") { Description = "Folder for everything the Sandbox writes. Default: .data/sandbox of the checkout." };
+var root = new RootCommand("A sample consortium on this machine: FHIR server, development ledger with the real contract, hospital bridge. Runs until Ctrl+C.")
+{
+    data, prepare, walkthrough,
+};
+root.SetAction((result, ct) => Serve.RunAsync(result.GetValue(data), Console.Out, ct));
+var invocation = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromSeconds(60) };
 try
 {
     return await root.Parse(args).InvokeAsync(invocation);

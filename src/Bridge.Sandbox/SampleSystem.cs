@@ -87,6 +87,16 @@ internal sealed class SampleSystem : IAsyncDisposable
         }));
     }
 
+    /// <summary>A hospital's record in force, as the ledger gives it.</summary>
+    public async Task<string> ReadRecordAsync(string msp, CancellationToken ct)
+    {
+        var (gateway, ledger) = Connect(Consortium.A.Msp);
+        using (gateway)
+        {
+            return (await ledger.ReadHospitalAsync(msp, ct)).Record;
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await Hospital.StopAsync();

@@ -112,8 +112,7 @@ internal sealed record NodePackage(string Folder, IReadOnlyList<string> Sources)
             throw new SandboxException($"{Folder} is missing: the checkout is not whole.");
         }
 
-        var id = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Folder)))[..16];
-        var path = Path.Combine(Path.GetTempPath(), $"bridge-npm-{id}.lock");
+        var path = Path.Combine(Folder, ".bridge-lock");
         while (true)
         {
             try

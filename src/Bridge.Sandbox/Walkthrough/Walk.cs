@@ -76,7 +76,7 @@ internal static class Walk
         });
         var id = await report.StepAsync(
             "the bridge saw it, extracted the least that can find a peer, and queued it for the doctor", () => QueuedAsync(system, visit.EncounterId, ct));
-        await report.StepAsync("the doctor read it and signed the exact bytes on her own machine", async () =>
+        await report.StepAsync("the doctor read it and signed its exact bytes on her own machine (bridge sign)", async () =>
         {
             var outcome = await doctor.ApproveAsync(id.ToString(), ct);
             Require(outcome == "APPROVED", $"the decision was taken ({outcome})");
@@ -84,11 +84,10 @@ internal static class Walk
         await report.StepAsync("the bridge signed too and anchored it: endorsed by hospital and portal, committed", () => AnchoredAsync(portal, system.Consortium.A.Msp, id, ct));
 
         report.Heading("It is read back");
-        var (signed, name) = await report.StepAsync(
-            "a reader who trusts only the CA digests read and verified it", () => Reader.ReadAsync(portal, patient.Hospital, id, patient.Trust, ct));
-        report.Line($"signed by {name} and the bridge of {signed.Summary.Hospital}:");
+        var (signed, verdict) = await report.StepAsync(
+            "a reader who trusts only the CA digests read and verified it", () => Reader.ReadAsync(portal, patient.Hospital, id, patient.Trust, patient.Pseudonym, ct));
+        report.Line($"signed by {verdict.DoctorName} (vouched for by {verdict.VouchedBy}, confirmed by {verdict.ConfirmedBy}) and the bridge of {verdict.HospitalName}:");
         report.Line(Encoding.UTF8.GetString(signed.Payload.Span));
-        Require(signed.Summary.Patient == patient.Pseudonym, "the record is the patient's own");
         await report.StepAsync(
             "nothing of the source's names, notes or addresses is in the ledger, the hospital's database or any log", () => Task.Run(() => RequireNoCanary(system), ct));
 
