@@ -116,7 +116,7 @@ internal static class Serve
 
             Try
               curl {hospital}/health/ready
-              curl {fhir}/Encounter?_count=3
+              curl "{fhir}/Encounter?_count=3"
               curl -H "Authorization: Bearer {system.Hospital.Person("doctor").Token}" {hospital}/api/cosign/queue
               curl -H "Authorization: Bearer {system.Hospital.Person("operator").Token}" {hospital}/api/operations/counts
               curl -H "Authorization: Bearer {system.Hospital.Person("desk").Token}" -H "Content-Type: application/json" -d '{"{"}"patient":"pat-02","guardian":false{"}"}' {hospital}/api/enrolments
