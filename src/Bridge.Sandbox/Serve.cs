@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Bridge.Sandbox.Consortium;
+using Bridge.Sandbox.Parts;
 using Bridge.Sandbox.Setup;
 using Bridge.Sandbox.Walkthrough;
 
@@ -67,7 +68,7 @@ internal static class Serve
     private static async Task WaitAsync(SampleSystem system, CancellationToken ct)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        var parts = new[] { system.Fhir.Process, system.Ledger.Process, system.Hospital.Process };
+        var parts = new[] { system.Fhir.Process, ((LedgerPart)system.Ledger).Process, system.Hospital.Process };
         try
         {
             var first = await Task.WhenAny(parts.Select(async part =>
@@ -97,13 +98,13 @@ internal static class Serve
     {
         var hospital = new UriBuilder(system.Hospital.Address) { Host = "localhost" }.Uri.GetLeftPart(UriPartial.Authority);
         var fhir = new UriBuilder(system.Fhir.Address) { Host = "localhost" }.Uri.ToString();
-        var ledger = new UriBuilder(system.Ledger.Endpoint(system.Consortium.A.Msp)) { Host = "localhost" }.Uri.GetLeftPart(UriPartial.Authority);
+        var ledger = new UriBuilder(((LedgerPart)system.Ledger).Endpoint(system.Consortium.A.Msp)) { Host = "localhost" }.Uri.GetLeftPart(UriPartial.Authority);
         output.WriteLine($"""
 
             Running.
               FHIR server      {fhir}
               Hospital bridge  {hospital}        ({system.Consortium.A.Name}, {system.Consortium.A.Msp})
-              Ledger           {ledger}        (Fabric gateway of {system.Consortium.A.Msp}; connection profiles in {system.Ledger.Data})
+              Ledger           {ledger}        (Fabric gateway of {system.Consortium.A.Msp}; connection profiles in {((LedgerPart)system.Ledger).Data})
 
             People, and the token each signs in with
             """);
