@@ -113,11 +113,13 @@ internal static class AnchorRows
         """,
         new { anchor.AnchorId, code, at = at.ToUnixTimeMilliseconds() });
 
-    /// <summary>Queues a sent anchor again, with the bytes that it has.</summary>
+    /// <summary>
+    /// Queues a sent anchor again, with the bytes that it has; with new ones where it is known that these were refused for the bridge's certificate in them.
+    /// </summary>
     public static async Task<bool> QueueAgainAsync(Work work, AnchorRow anchor, string code, DateTimeOffset at, DateTimeOffset now) => await work.RunAsync(
-        """
+        $"""
         UPDATE anchor SET state = 'Queued', last_code = @code, attempts = attempts + 1, next_attempt_at = @at, not_before = @now, lease_owner = NULL,
-          lease_until = 0, updated_at = @now
+          lease_until = 0, updated_at = @now{(code == "BRIDGE_NOT_CREATOR" ? ", item = NULL" : "")}
         WHERE anchor_id = @AnchorId AND state = 'Sent'
         """,
         new { anchor.AnchorId, code, at = at.ToUnixTimeMilliseconds(), now = now.ToUnixTimeMilliseconds() }) == 1;

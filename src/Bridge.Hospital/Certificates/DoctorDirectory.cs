@@ -2,6 +2,7 @@ using System.Text.Json;
 using Bridge.Hospital.Anchoring;
 using Bridge.Hospital.Operations;
 using Bridge.Hospital.Store;
+using Bridge.Hospital.Watching;
 using Bridge.Ledger;
 using Bridge.Records;
 using LedgerConfirmation = Bridge.Ledger.DoctorConfirmationSubmission;
@@ -19,7 +20,8 @@ internal enum DirectoryAct
 
 /// <summary>Keeps the copy of the doctor directory, and carries registrars' statements to the ledger. The bridge signs none of them.</summary>
 internal sealed partial class DoctorDirectory(
-    Database database, SummaryLedger ledger, HospitalOptions hospital, Instance instance, HospitalMetrics metrics, TimeProvider clock, ILogger<DoctorDirectory> log)
+    Database database, SummaryLedger ledger, HospitalOptions hospital, Instance instance, HospitalMetrics metrics, WatchingSignals watching, TimeProvider clock,
+    ILogger<DoctorDirectory> log)
 {
     private static readonly TimeSpan Lease = TimeSpan.FromMinutes(3);
 
@@ -43,21 +45,31 @@ internal sealed partial class DoctorDirectory(
     /// <summary>Reads this hospital's part of the directory into the tables.</summary>
     public async Task SyncAsync(CancellationToken cancellationToken)
     {
+        var changed = false;
         Handle? after = null;
         do
         {
             var page = await ledger.ListDoctorsAsync(hospital.Msp, after, 200, cancellationToken);
-            await database.WriteAsync(async work =>
+            changed |= await database.WriteAsync(async work =>
             {
+                var any = false;
                 foreach (var record in page.Items)
-                    await StoreAsync(work, record, clock.GetUtcNow());
+                    any |= await StoreAsync(work, record, clock.GetUtcNow());
+                // What waited for want of a doctor may have one now.
+                if (any)
+                    await work.RunAsync(
+                        "UPDATE summary SET ready_at = @now WHERE status = 'Withheld' AND reason = 'NoDoctor' AND is_current = 1", new { now = clock.GetUtcNow().ToUnixTimeMilliseconds() });
+                return any;
             }, cancellationToken);
             after = page.Next;
         }
         while (after is not null);
+        if (changed)
+            watching.Due.Wake();
     }
 
-    public static async Task StoreAsync(Work work, DoctorRecord record, DateTimeOffset now)
+    /// <summary>Stores an entry; true where it is new or changed.</summary>
+    public static async Task<bool> StoreAsync(Work work, DoctorRecord record, DateTimeOffset now)
     {
         var changed = await DoctorRows.UpsertAsync(work, new DoctorRow
         {
@@ -75,6 +87,7 @@ internal sealed partial class DoctorDirectory(
         });
         if (changed)
             await AuditLog.AppendAsync(work, Actor.Bridge, "doctor.seen", $"doctor/{record.Thumbprint}", new { status = record.Status.ToString() }, now);
+        return changed;
     }
 
     /// <summary>Takes a statement in; it is durable when this returns, and sent by the next run. False where the same act is under way already.</summary>

@@ -26,7 +26,6 @@ internal static class EnrolmentSlice
         builder.Services.AddSingleton<Desk>();
         builder.Services.AddSingleton<EnrolmentWorker>();
         builder.Services.AddSingleton<NotesWorker>();
-        builder.Services.AddHostedService<LedgerListener>();
         builder.Services.AddStage<EnrolmentWorker>(
             "enrol", _ => options.Interval, provider => provider.GetRequiredService<EnrolmentSignals>().Enrolment, (worker, token) => worker.RunAsync(token));
         builder.Services.AddStage<NotesWorker>(

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Claims;
 using Bridge.Hospital.Access;
+using Bridge.Hospital.Enrolment;
 using Bridge.Hospital.Store;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
@@ -28,7 +29,11 @@ internal static class OperationsSlice
         services.AddSingleton<StateGauge>();
         services.AddQuartz();
         services.AddQuartzHostedService(quartz => quartz.WaitForJobsToComplete = true);
-        services.AddHostedService<StageTicker>();
+        if (options.Workers)
+        {
+            services.AddHostedService<StageTicker>();
+            services.AddHostedService<LedgerListener>();
+        }
         services.AddStage<StateGauge>("gauge", _ => TimeSpan.FromSeconds(15), _ => null, (gauge, token) => gauge.ShowAsync(token));
         services.AddStage<Reconciliation>("reconcile", _ => options.Reconcile, _ => null, (reconciliation, token) => reconciliation.RunDueAsync(options.Reconcile, token));
 

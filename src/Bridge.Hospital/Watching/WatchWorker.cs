@@ -79,7 +79,7 @@ internal sealed partial class WatchWorker(
         }
     }
 
-    /// <summary>Reads again what settles or waits for a doctor, where it is due.</summary>
+    /// <summary>Reads again what settles, waits for a doctor, or has none yet, where it is due.</summary>
     public async Task RereadAsync(CancellationToken cancellationToken)
     {
         while (true)
@@ -93,7 +93,9 @@ internal sealed partial class WatchWorker(
                 foreach (var row in await work.ListAsync<SummaryRow>(
                     $"""
                     SELECT {SummaryRows.Columns} FROM summary
-                    WHERE status IN ('Settling', 'AwaitingCoSign') AND is_current = 1 AND ready_at <= @now AND lease_until <= @now ORDER BY ready_at, row_id LIMIT 100
+                    WHERE (status IN ('Settling', 'AwaitingCoSign') OR status = 'Withheld' AND reason = 'NoDoctor')
+                      AND is_current = 1 AND ready_at <= @now AND lease_until <= @now
+                    ORDER BY ready_at, row_id LIMIT 100
                     """,
                     new { now = now.ToUnixTimeMilliseconds() }))
                     if (await work.RunAsync(

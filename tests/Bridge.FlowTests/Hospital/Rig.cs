@@ -124,9 +124,8 @@ internal sealed class Rig : IAsyncDisposable
     {
         app = HospitalApp.Build(Arguments(overrides), builder => builder.Logging.AddProvider(new LogCapture(LogText)));
         await app.StartAsync();
-        http.BaseAddress ??= new Uri(app.Urls.First());
         BaseAddress = new Uri(app.Urls.First());
-        foreach (var licence in Doctors.Keys)
+        foreach (var licence in Services.GetRequiredService<Bridge.Hospital.Operations.OperationsOptions>().Workers ? Doctors.Keys.ToArray() : [])
             await UntilAsync($"doctor {licence} in the directory", async () =>
                 await Database.ReadAsync(work => work.ScalarAsync<long>("SELECT COUNT(*) FROM doctor WHERE licence = @licence AND status = 'ACTIVE'", new { licence })) > 0);
     }
@@ -229,13 +228,13 @@ internal sealed class Rig : IAsyncDisposable
         UntilAsync($"encounter to be {status}", async () => (await RowOfAsync(encounter))?.Status == status);
 
     /// <summary>Polls until it is so; a deadline, no sleep that a test's outcome hangs on.</summary>
-    public async Task UntilAsync(string what, Func<Task<bool>> isSo, int seconds = 60)
+    public async Task UntilAsync(string what, Func<Task<bool>> isSo, int seconds = 60, Func<Task<string>>? state = null)
     {
         var end = DateTime.UtcNow.AddSeconds(seconds);
         while (!await isSo())
         {
             if (DateTime.UtcNow > end)
-                throw new TimeoutException($"waited {seconds} s for {what}{Environment.NewLine}{LogText}");
+                throw new TimeoutException($"waited {seconds} s for {what}{Environment.NewLine}{(state is null ? "" : await state())}{Environment.NewLine}{LogText}");
             await Task.Delay(50);
         }
     }

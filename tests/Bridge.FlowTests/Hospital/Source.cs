@@ -8,7 +8,11 @@ internal static class Source
     public const string Canary = "Zyxwabel";
 
     // Diagnoses common enough for the sample count table, each one new to a patient.
-    public static readonly string[] Codes = ["44054006", "38341003", "195662009", "10509002", "40055000"];
+    public static readonly string[] Codes =
+    [
+        "44054006", "38341003", "195662009", "10509002", "40055000", "55822004", "65363002", "43878008", "24079001", "44465007", "70704007",
+        "90560007", "195967001", "201834006", "232353008", "82423001", "64859006", "36971009", "40275004", "75498004", "84757009", "53741008", "15777000",
+    ];
 
     public static Task<string> PatientAsync(this HospitalFixture fixture) => fixture.PutAsync(new JsonObject
     {
