@@ -7,7 +7,7 @@ internal static partial class ChaincodeLog
     [LoggerMessage(4100, LogLevel.Warning, "The stream to the contract ended: {Reason}")]
     public static partial void StreamEnded(ILogger logger, string reason);
 
-    [LoggerMessage(4101, LogLevel.Information, "Contract of {MspId} runs as process {ProcessId} at {Address}")]
+    [LoggerMessage(7101, LogLevel.Information, "Contract of {MspId} runs as process {ProcessId} at {Address}")]
     public static partial void Started(ILogger logger, string mspId, int processId, Uri address);
 
     [LoggerMessage(4102, LogLevel.Warning, "Contract of {MspId} has stopped (exit code {ExitCode}); it is started again when next called. Its output: {LogFile}")]

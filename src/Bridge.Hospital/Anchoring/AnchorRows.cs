@@ -58,8 +58,13 @@ internal static class AnchorRows
             """,
             new
             {
-                summary.RowId, decisionId, summary.SummaryId, summary.Pseudonym, doctorHandle,
-                notBefore = notBefore.ToUnixTimeMilliseconds(), now = now.ToUnixTimeMilliseconds(),
+                summary.RowId,
+                decisionId,
+                summary.SummaryId,
+                summary.Pseudonym,
+                doctorHandle,
+                notBefore = notBefore.ToUnixTimeMilliseconds(),
+                now = now.ToUnixTimeMilliseconds(),
             });
 
     /// <summary>Queued anchors that nobody holds, oldest first.</summary>
@@ -88,7 +93,12 @@ internal static class AnchorRows
             """,
             new
             {
-                anchor.AnchorId, item, batch, owner, now = now.ToUnixTimeMilliseconds(), until = (now + lease).ToUnixTimeMilliseconds(),
+                anchor.AnchorId,
+                item,
+                batch,
+                owner,
+                now = now.ToUnixTimeMilliseconds(),
+                until = (now + lease).ToUnixTimeMilliseconds(),
             }) == 1;
 
     /// <summary>Takes a sent anchor whose fate is to be looked up; false where another instance was first.</summary>

@@ -75,8 +75,13 @@ internal static class AnchorSteps
             """,
             new
             {
-                summary.RowId, summary.SummaryId, tx = receipt?.TransactionId, block = receipt?.BlockNumber, eventId = item.Event.ToString(),
-                signed = System.Text.Encoding.UTF8.GetString(item.Summary.Span), now = now.ToUnixTimeMilliseconds(),
+                summary.RowId,
+                summary.SummaryId,
+                tx = receipt?.TransactionId,
+                block = receipt?.BlockNumber,
+                eventId = item.Event.ToString(),
+                signed = System.Text.Encoding.UTF8.GetString(item.Summary.Span),
+                now = now.ToUnixTimeMilliseconds(),
             });
         if (summary.Status == SummaryStatus.CoSigned)
         {

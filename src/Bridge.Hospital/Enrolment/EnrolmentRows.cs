@@ -156,8 +156,12 @@ internal static class EnrolmentRows
         """,
         new
         {
-            row.EnrolmentId, row.Revision, state = row.State.ToString(), owner,
-            now = now.ToUnixTimeMilliseconds(), until = (now + lease).ToUnixTimeMilliseconds(),
+            row.EnrolmentId,
+            row.Revision,
+            state = row.State.ToString(),
+            owner,
+            now = now.ToUnixTimeMilliseconds(),
+            until = (now + lease).ToUnixTimeMilliseconds(),
         }) == 1;
 
     /// <summary>Gives an attempt up until later.</summary>

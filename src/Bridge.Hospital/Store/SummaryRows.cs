@@ -55,9 +55,29 @@ internal static class SummaryRows
         """,
         new
         {
-            row.SummaryId, row.EncounterKey, row.EncounterVersion, row.Generation, row.IsCurrent, row.PatientKey, row.EnrolmentId, row.Pseudonym,
-            StatusText = row.Status.ToString(), row.Reason, row.Class, row.Period, row.FinishedAt, row.ChangedAt, row.ReadyAt,
-            row.DoctorLicence, row.DoctorRef, row.Draft, row.Payload, row.Supersedes, row.ContentDigest, row.QueuedAt, row.CreatedAt,
+            row.SummaryId,
+            row.EncounterKey,
+            row.EncounterVersion,
+            row.Generation,
+            row.IsCurrent,
+            row.PatientKey,
+            row.EnrolmentId,
+            row.Pseudonym,
+            StatusText = row.Status.ToString(),
+            row.Reason,
+            row.Class,
+            row.Period,
+            row.FinishedAt,
+            row.ChangedAt,
+            row.ReadyAt,
+            row.DoctorLicence,
+            row.DoctorRef,
+            row.Draft,
+            row.Payload,
+            row.Supersedes,
+            row.ContentDigest,
+            row.QueuedAt,
+            row.CreatedAt,
         });
 
     public static Task<SummaryRow?> ByRowAsync(Work work, long rowId) =>

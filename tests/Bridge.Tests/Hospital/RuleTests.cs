@@ -109,8 +109,11 @@ public class RuleTests
     {
         var doctor = new DoctorRow
         {
-            Hospital = hospital, Licence = "L-1", Status = status,
-            NotBefore = TestStore.Now.AddDays(-1).ToUnixTimeSeconds(), NotAfter = TestStore.Now.AddDays(365).ToUnixTimeSeconds(),
+            Hospital = hospital,
+            Licence = "L-1",
+            Status = status,
+            NotBefore = TestStore.Now.AddDays(-1).ToUnixTimeSeconds(),
+            NotAfter = TestStore.Now.AddDays(365).ToUnixTimeSeconds(),
         };
 
         Assert.Equal(standing, DoctorRules.Judge(doctor, "HospitalAMSP", "L-1", TestStore.Now.AddDays(days)).ToString());

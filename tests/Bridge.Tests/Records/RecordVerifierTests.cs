@@ -132,10 +132,16 @@ public sealed class RecordVerifierTests : IDisposable
     {
         Outcome(RecordOutcome.DoctorNotVouched, _good with { Statement = "x" });
         Outcome(RecordOutcome.DoctorNotVouched, _good with { Statement = Statement(_b, _doctor, "HospitalAMSP") });
-        Outcome(RecordOutcome.DoctorNotVouched, _good with { Statement = CompactJws.Sign(
-            new DoctorStatement("HospitalAMSP", Handle.New(), Digest.Of(_doctor), "Dr Ada Marten", "A-1", "none"), _doctorKey, _doctor) });
-        Outcome(RecordOutcome.DoctorNotVouched, _good with { Statement = CompactJws.Sign(
-            new DoctorStatement("HospitalAMSP", Handle.New(), Digest.Of(_doctor), "Dr Somebody Else", "A-1", "register"), _a.RegistrarKey, _a.Registrar) });
+        Outcome(RecordOutcome.DoctorNotVouched, _good with
+        {
+            Statement = CompactJws.Sign(
+            new DoctorStatement("HospitalAMSP", Handle.New(), Digest.Of(_doctor), "Dr Ada Marten", "A-1", "none"), _doctorKey, _doctor)
+        });
+        Outcome(RecordOutcome.DoctorNotVouched, _good with
+        {
+            Statement = CompactJws.Sign(
+            new DoctorStatement("HospitalAMSP", Handle.New(), Digest.Of(_doctor), "Dr Somebody Else", "A-1", "register"), _a.RegistrarKey, _a.Registrar)
+        });
         Outcome(RecordOutcome.DoctorNotConfirmed, _good with { Confirmation = null });
         Outcome(RecordOutcome.DoctorNotConfirmed, _good with { Confirmation = Confirmation(_a, _good.Statement) });
         Outcome(RecordOutcome.DoctorNotConfirmed, _good with { Confirmation = Confirmation(_b, Statement(_a, _doctor)) });
