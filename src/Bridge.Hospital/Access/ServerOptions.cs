@@ -1,4 +1,3 @@
-using System.Net;
 using Bridge.Hospital.Configuration;
 
 namespace Bridge.Hospital.Access;
@@ -26,7 +25,7 @@ internal sealed record ServerOptions(IReadOnlyList<string> Urls, string? Certifi
                 reader.Fault("Server:Urls", url, "an address such as http://127.0.0.1:8080 or https://bridge.hospital.example:8443");
             else if (uri.Scheme == "https" && certificate is null)
                 reader.Fault("Server:Urls", url, "https needs Server:Certificate and Server:Key (PEM)");
-            else if (uri.Scheme == "http" && !IsLoopback(uri) && !proxied)
+            else if (ConfigurationReader.IsPlainToElsewhere(uri) && !proxied)
                 reader.Fault("Server:Urls", url,
                     "this address can be reached from other machines and has no TLS, without which browsers refuse the cryptography that signing needs: "
                     + "use https:// with Server:Certificate and Server:Key, or list the proxy that ends TLS in Server:TrustedProxies, or listen on 127.0.0.1");
@@ -36,8 +35,4 @@ internal sealed record ServerOptions(IReadOnlyList<string> Urls, string? Certifi
         var addressFile = reader.Raw("Server:AddressFile");
         return new ServerOptions(urls, certificate, key, addressFile is null ? null : Path.GetFullPath(addressFile, reader.BaseDirectory));
     }
-
-    private static bool IsLoopback(Uri uri) =>
-        uri.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
-        || IPAddress.TryParse(uri.Host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address);
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 
 namespace Bridge.Hospital.Configuration;
 
@@ -25,6 +26,10 @@ internal sealed class ConfigurationReader(IConfiguration configuration, string b
 {
     private static readonly string[] Sections =
         ["Hospital", "Server", "Database", "Ledger", "Fhir", "Watching", "Extraction", "CoSign", "Anchoring", "Enrolment", "Certificates", "Access", "Telemetry", "Operations"];
+
+    /// <summary>The cure of an address that is plain http to another machine.</summary>
+    public const string UseHttps =
+        "this address leads to another machine without TLS, so that anyone on the way can read and change what is sent: use https:// (plain http only to 127.0.0.1, [::1] or localhost)";
 
     private readonly HashSet<string> _known = new(StringComparer.OrdinalIgnoreCase);
     private readonly List<ConfigurationFault> _faults = [];
@@ -116,6 +121,24 @@ internal sealed class ConfigurationReader(IConfiguration configuration, string b
         Fault(key, value, cure);
         return null;
     }
+
+    /// <summary>As <see cref="Address"/>, for what carries tokens or patients' data: plain http is a fault unless it stays on this machine.</summary>
+    public Uri? SecureAddress(string key, bool required, string cure)
+    {
+        var uri = Address(key, required, cure);
+        if (uri is null || !IsPlainToElsewhere(uri))
+            return uri;
+        Fault(key, Raw(key), UseHttps);
+        return null;
+    }
+
+    /// <summary>Whether this address leads to another machine without TLS.</summary>
+    public static bool IsPlainToElsewhere(Uri uri) => uri.Scheme == Uri.UriSchemeHttp && !IsLoopback(uri);
+
+    /// <summary>127.0.0.0/8, ::1 or localhost.</summary>
+    private static bool IsLoopback(Uri uri) =>
+        uri.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+        || IPAddress.TryParse(uri.Host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address);
 
     public string PathText(string key, string standard) => Resolve(Raw(key) ?? standard);
 

@@ -46,10 +46,12 @@ internal sealed record LedgerOptions(
         if (texts.Count == 0)
             reader.Fault("Ledger:Endpoints", null, "at least one gateway of the hospital's own peers, such as https://peer0.hospital.example:7051");
         foreach (var text in texts)
-            if (Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri is { Scheme: "http" or "https", AbsolutePath: "/" })
-                endpoints.Add(uri);
-            else
+            if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri is not { Scheme: "http" or "https", AbsolutePath: "/" })
                 reader.Fault("Ledger:Endpoints", text, "an address such as https://peer0.hospital.example:7051");
+            else if (ConfigurationReader.IsPlainToElsewhere(uri))
+                reader.Fault("Ledger:Endpoints", text, ConfigurationReader.UseHttps);
+            else
+                endpoints.Add(uri);
         return new LedgerOptions(
             endpoints,
             reader.ExistingFile("Ledger:TlsRoots", required: false, "PEM file with the CA of the peers' TLS certificates"),

@@ -30,7 +30,7 @@ internal sealed record WatchingOptions(
 {
     public static WatchingOptions Read(ConfigurationReader reader)
     {
-        var baseUrl = reader.Address("Fhir:BaseUrl", required: true, "the FHIR R4 service base address, such as https://ehr.hospital.example/fhir");
+        var baseUrl = reader.SecureAddress("Fhir:BaseUrl", required: true, "the FHIR R4 service base address, such as https://ehr.hospital.example/fhir");
         var client = new FhirClientOptions
         {
             BaseUrl = baseUrl ?? new Uri("http://127.0.0.1/"),
@@ -41,7 +41,7 @@ internal sealed record WatchingOptions(
         string? key = null;
         if (reader.Elements("Fhir:Smart").Count > 0)
         {
-            var endpoint = reader.Address("Fhir:Smart:TokenEndpoint", required: true, "the token endpoint of /.well-known/smart-configuration");
+            var endpoint = reader.SecureAddress("Fhir:Smart:TokenEndpoint", required: true, "the token endpoint of /.well-known/smart-configuration");
             var clientId = reader.Required("Fhir:Smart:ClientId", "the client id that the FHIR server's operators gave to Bridge");
             key = reader.ExistingFile("Fhir:Smart:Key", required: true, "the PEM private key whose public half was registered with the FHIR server");
             smart = new SmartOptions

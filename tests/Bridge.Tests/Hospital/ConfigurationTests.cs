@@ -39,6 +39,34 @@ public class ConfigurationTests
         Assert.Contains(cure, fault.Cure, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("Ledger:Endpoints:0", "http://peer0.hospital.example:7051", false)]
+    [InlineData("Ledger:Endpoints:0", "http://10.0.0.7:7051", false)]
+    [InlineData("Ledger:Endpoints:0", "https://peer0.hospital.example:7051", true)]
+    [InlineData("Ledger:Endpoints:0", "http://127.0.0.9:7051", true)]
+    [InlineData("Fhir:BaseUrl", "http://ehr.hospital.example/fhir", false)]
+    [InlineData("Fhir:BaseUrl", "http://localhost.hospital.example/fhir", false)]
+    [InlineData("Fhir:BaseUrl", "http://[fe80::1]/fhir", false)]
+    [InlineData("Fhir:BaseUrl", "https://ehr.hospital.example/fhir", true)]
+    [InlineData("Fhir:BaseUrl", "http://[::1]:8080/fhir", true)]
+    [InlineData("Fhir:BaseUrl", "http://localhost:8080/fhir", true)]
+    [InlineData("Fhir:Smart:TokenEndpoint", "http://ehr.hospital.example/token", false)]
+    [InlineData("Fhir:Smart:TokenEndpoint", "https://ehr.hospital.example/token", true)]
+    [InlineData("Fhir:Smart:TokenEndpoint", "http://127.0.0.1:8080/token", true)]
+    public void Remote_WithoutTls_OnlyOnThisMachine(string key, string address, bool allowed)
+    {
+        var faults = Faults(new() { [key] = address }).Where(fault => key.StartsWith(fault.Key, StringComparison.Ordinal)).ToList();
+
+        if (allowed)
+        {
+            Assert.Empty(faults);
+            return;
+        }
+        var fault = Assert.Single(faults);
+        Assert.Equal(address, fault.Value);
+        Assert.Contains("use https://", fault.Cure, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Read_SecretInUnknownPlace_IsNotShown()
     {
