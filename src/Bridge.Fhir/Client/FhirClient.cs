@@ -235,10 +235,15 @@ public sealed class FhirClient : IDisposable
             }
             response.Dispose();
             var target = new Uri(url, location);
-            if (hop >= MaxRedirects || target.Scheme is not ("http" or "https") || (url.Scheme == "https" && target.Scheme == "http"))
-                throw new FhirException(FhirFault.ForeignLink, $"{Name(method, url)}: redirected too often, or to an unsafe address");
-            if (!SameOrigin(target) && method != HttpMethod.Get)
-                throw new FhirException(FhirFault.ForeignLink, $"{Name(method, url)}: a search form is not sent on to another host");
+            if (hop >= MaxRedirects)
+                throw new FhirException(FhirFault.ForeignLink, $"{Name(method, url)}: redirected too often");
+            // the query names patients, and what another host answers would be taken for the hospital's own record
+            if (!SameOrigin(target))
+            {
+                throw new FhirException(FhirFault.ForeignLink,
+                    $"{Name(method, url)}: redirected to {target.GetLeftPart(UriPartial.Authority)}, not within {_base.GetLeftPart(UriPartial.Authority)}; " +
+                    "set Fhir:BaseUrl to the address that the server redirects to");
+            }
             url = target;
         }
     }

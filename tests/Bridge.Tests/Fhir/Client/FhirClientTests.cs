@@ -101,22 +101,57 @@ public sealed class FhirClientTests
         Assert.Single(server.Requests);
     }
 
-    [Fact]
-    public async Task GetAsync_RedirectToAnotherHost_LeavesTheTokenBehind()
+    [Theory]
+    [InlineData("search")]
+    [InlineData("next")]
+    [InlineData("read")]
+    [InlineData("get")]
+    public async Task AnyRequest_RedirectToAnotherOrigin_IsNotFollowed(string request)
     {
-        await using var files = await QuirkServer.StartAsync(c => QuirkServer.Json(c, "{}"));
-        await using var server = await QuirkServer.StartAsync(c =>
+        await using var elsewhere = await QuirkServer.StartAsync(c => QuirkServer.Json(c, QuirkServer.Bundle([])));
+        await using var server = await QuirkServer.StartAsync();
+        server.Handle = c =>
         {
+            if (request == "next" && server.Requests.Count == 1)
+                return QuirkServer.Json(c, QuirkServer.Bundle([Patient("a")], server.BaseUrl + "Patient?page=2"));
             c.Response.StatusCode = 307;
-            c.Response.Headers.Location = files.BaseUrl + "file.ndjson";
+            c.Response.Headers.Location = elsewhere.BaseUrl + "Patient/a";
             return Task.CompletedTask;
+        };
+        using var client = Client(server);
+        var page = request == "next" ? await client.SearchAsync(new FhirSearch("Patient"), Stop) : null;
+
+        var e = await Assert.ThrowsAsync<FhirException>(async () => _ = request switch
+        {
+            "search" => (object?)await client.SearchAsync(new FhirSearch("Patient"), Stop),
+            "next" => await client.NextAsync(page!, Stop),
+            "read" => await client.ReadAsync("Patient", "a", Stop),
+            _ => await client.GetAsync("metadata", Stop),
         });
-        using var client = Client(server, null, o => o with { Headers = new Dictionary<string, string> { ["X-Api-Key"] = "k" } });
 
-        await client.GetAsync("file", Stop);
+        Assert.Equal(FhirFault.ForeignLink, e.Fault);
+        Assert.Contains("Fhir:BaseUrl", e.Message, StringComparison.Ordinal);
+        Assert.Empty(elsewhere.Requests);
+    }
 
-        Assert.Equal("Bearer secret-token", Assert.Single(server.Requests).Authorization);
-        Assert.Null(Assert.Single(files.Requests).Authorization);
+    [Fact]
+    public async Task ReadAsync_RedirectWithinTheServer_IsFollowedWithTheToken()
+    {
+        await using var server = await QuirkServer.StartAsync();
+        server.Handle = c =>
+        {
+            if (server.Requests.Count > 1)
+                return QuirkServer.Json(c, Patient("a"));
+            c.Response.StatusCode = 307;
+            c.Response.Headers.Location = "/fhir/v2/Patient/a";
+            return Task.CompletedTask;
+        };
+        using var client = Client(server);
+
+        Assert.NotNull(await client.ReadAsync("Patient", "a", Stop));
+
+        Assert.Equal(2, server.Requests.Count);
+        Assert.All(server.Requests, r => Assert.Equal("Bearer secret-token", r.Authorization));
     }
 
     [Theory]
