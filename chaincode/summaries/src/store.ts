@@ -38,15 +38,32 @@ export type TombReason = 'WITHDRAWN' | 'ERASED' | 'RETRACTED' | 'SUPERSEDED';
 export const isRetired = async (ledger: Ledger, hospital: string, handle: string): Promise<boolean> =>
   (await ledger.getHash(tombsOf(hospital), `tomb/${tombOf(handle)}`)) !== null;
 
-/** Writes the tombstone of a thing where there is none, and seals it so that no organisation alone can take it away. */
-export async function retire(session: Session, hospital: string, handle: string, reason: TombReason, salt: string): Promise<void> {
+/** Who endorses: both organisations, or perhaps only one. */
+export type Endorsed = 'BOTH' | 'EITHER';
+
+/** Writes the tombstone of a thing where there is none, and seals it so that no organisation alone can take it away. False as for seal. */
+export async function retire(session: Session, hospital: string, handle: string, reason: TombReason, salt: string, endorsed: Endorsed): Promise<boolean> {
+  const { ledger, portal } = session;
+  const key = `tomb/${tombOf(handle)}`;
+  if (await isRetired(ledger, hospital, handle)) return seal(session, hospital, handle, endorsed);
+  await putRecord(ledger, tombsOf(hospital), key, 'tomb', salt, { reason }, bothPolicy(hospital, portal));
+  return true;
+}
+
+/**
+ * Seals a tombstone that someone wrote without the seal, perhaps to take it away later. False where it has another policy
+ * and only one organisation may endorse: it could not change that, and the whole transaction would be invalid.
+ */
+export async function seal(session: Session, hospital: string, handle: string, endorsed: Endorsed): Promise<boolean> {
   const { ledger, portal } = session;
   const collection = tombsOf(hospital);
   const key = `tomb/${tombOf(handle)}`;
   const sealed = bothPolicy(hospital, portal);
-  if ((await ledger.getHash(collection, key)) === null) await putRecord(ledger, collection, key, 'tomb', salt, { reason }, sealed);
-  // Someone wrote it without the seal, perhaps to take it away later: seal it now.
-  else if ((await ledger.getPolicy(collection, key)) === null) await ledger.setPolicy(collection, key, sealed);
+  const policy = await ledger.getPolicy(collection, key);
+  if (policy?.equals(sealed) === true) return true;
+  if (policy !== null && endorsed === 'EITHER') return false;
+  await ledger.setPolicy(collection, key, sealed);
+  return true;
 }
 
 export type BodyState = 'ABSENT' | 'PURGEABLE' | 'LOCKED';

@@ -184,3 +184,27 @@ test('A tombstone that someone wrote in advance, unsealed, is sealed by the with
   await accepted(world.withdraw(patient, world.portalCaller));
   assert.equal(world.fabric.tamper([{ kind: 'purge', collection: w, key }], ['HospitalAMSP']), false);
 });
+
+test('A tombstone that someone wrote in advance under a policy of his own is reported by the withdrawal and sealed by the sweep', async () => {
+  for (const owner of ['HospitalAMSP', 'PortalMSP']) {
+    const { world, patient } = await scene();
+    const key = `tomb/${tombOf(patient.consent)}`;
+    world.fabric.tamper([{ kind: 'put', collection: w, key, value: Buffer.from('{}') }, { kind: 'policy', collection: w, key, value: peerPolicy(1, [owner]) }], [owner]);
+    assert.equal((await accepted(world.withdraw(patient, owner === 'PortalMSP' ? world.a.caller : world.portalCaller))).payload, '{"locked":1,"status":"WITHDRAWN"}');
+    assert.equal(world.fabric.policy(w, key)?.needed, 1);
+    const sweep = { caller: world.portalCaller, args: ['SweepIndex', world.a.msp], input: { index: patient.index }, endorsers: world.pair(world.a) };
+    assert.equal((await accepted(world.fabric.submit(sweep))).payload, 'SWEPT');
+    assert.deepEqual(world.fabric.policy(w, key), { needed: 2, organisations: ['HospitalAMSP', 'PortalMSP'] });
+    assert.equal(world.fabric.tamper([{ kind: 'purge', collection: w, key }], [owner]), false);
+  }
+});
+
+test('A tombstone of a summary under a policy of someone\'s own refuses an erasure by one organisation; a retraction by both seals it', async () => {
+  const { world, doctor, patient, id } = await scene();
+  const key = `tomb/${tombOf(id)}`;
+  world.fabric.tamper([{ kind: 'put', collection: w, key, value: Buffer.from('{}') }, { kind: 'policy', collection: w, key, value: peerPolicy(1, ['PortalMSP']) }], ['PortalMSP']);
+  await refused(world.erase(patient, id, world.a.caller), 'LOCKED');
+  await accepted(world.retract(world.retraction(id, doctor)));
+  assert.equal(world.fabric.value(s, `sum/${id}`), null);
+  assert.equal(world.fabric.policy(w, key)?.needed, 2);
+});

@@ -6,7 +6,7 @@ import type { JsonObject, JsonValue } from '../rules/json';
 import { handle, text } from '../rules/schema';
 import { withdrawalKind } from '../rules/statements';
 import { bodiesOf, type Session } from '../session';
-import { bodyState, Events, isRetired, readRecord, retire } from '../store';
+import { bodyState, Events, isRetired, readRecord, retire, seal } from '../store';
 import { loadIndex, matches, matchesValue, type Index } from './chain';
 import { readSpki } from './enrolment';
 
@@ -48,14 +48,14 @@ export async function withdrawConsent(session: Session, msp: string): Promise<st
       if (payload.hospital !== msp || payload.consentId !== index.consentId) throw new RuleError('a withdrawal of another consent');
     });
   const { more, locked } = await purgeListed(session, msp, index, false);
-  await retire(session, msp, index.consent, 'WITHDRAWN', input.tombSalt);
+  const sealed = await retire(session, msp, index.consent, 'WITHDRAWN', input.tombSalt, 'EITHER');
   const events = new Events(ledger, msp);
   await events.addNew(input.event, input.eventSalt, 'consent', index.handle, 'WITHDRAWN');
   events.emit();
-  return canonical({ status: more ? 'MORE' : 'WITHDRAWN', locked });
+  return canonical({ status: more ? 'MORE' : 'WITHDRAWN', locked: locked + (sealed ? 0 : 1) });
 }
 
-/** Removes what a withdrawal must leave: the index. Both organisations endorse, so bodies that one of them locked go too. */
+/** Removes what a withdrawal must leave: the index. Both organisations endorse, so bodies that one of them locked go too, and a tombstone that one of them locked is sealed. */
 export async function sweepIndex(session: Session, msp: string): Promise<string> {
   const { ledger } = session;
   const hospital = await session.hospital(msp);
@@ -64,6 +64,7 @@ export async function sweepIndex(session: Session, msp: string): Promise<string>
   const index = await loadIndex(ledger, msp, members['index'] as string);
   if (index === null) refuse('INDEX_UNKNOWN', 'no such index');
   if (!(await isRetired(ledger, msp, index.consent))) refuse('NOT_WITHDRAWN', 'the consent has not been withdrawn');
+  await seal(session, msp, index.consent, 'BOTH');
   const { more } = await purgeListed(session, msp, index, true);
   if (more) return 'MORE';
   for (const page of index.pages) await ledger.purge(bodiesOf(msp), `page/${page}`);

@@ -166,7 +166,7 @@ class Batch {
     await this.events.add(item.event, item.eventSalt, 'summary', id, 'ANCHORED');
     if (superseded !== null) {
       await ledger.purge(bodiesOf(this.msp), `sum/${superseded}`);
-      await retire(this.session, this.msp, superseded, 'SUPERSEDED', item.tombSalt as string);
+      await retire(this.session, this.msp, superseded, 'SUPERSEDED', item.tombSalt as string, 'BOTH');
       await this.events.add(item.supersededEvent as string, item.supersededEventSalt as string, 'summary', superseded, 'SUPERSEDED');
     }
     this.patients.add(index.handle);

@@ -21,7 +21,8 @@ interface Ending {
 /** Purges a body, seals its tombstone and tells. */
 async function end(session: Session, msp: string, { id, event, eventSalt, tombSalt }: Ending, reason: TombReason & ('RETRACTED' | 'ERASED')): Promise<string> {
   await session.ledger.purge(bodiesOf(msp), `sum/${id}`);
-  await retire(session, msp, id, reason, tombSalt);
+  const sealed = await retire(session, msp, id, reason, tombSalt, reason === 'RETRACTED' ? 'BOTH' : 'EITHER');
+  if (!sealed) refuse('LOCKED', 'the key policy of this summary\'s tombstone is not the expected one');
   const events = new Events(session.ledger, msp);
   await events.addNew(event, eventSalt, 'summary', id, reason);
   events.emit();
