@@ -17,6 +17,16 @@ internal static class AnchorSteps
         var summary = await SummaryRows.ByRowAsync(work, anchor.RowId);
         if (summary is null || summary.Status is not (SummaryStatus.CoSigned or SummaryStatus.Anchoring))
             return false;
+        // The encounter belongs to another patient by now: what has not reached the ledger must not be sent again.
+        if (summary.Reason == Reasons.PatientMoved
+            && step is not (AnchorStep.Anchored or AnchorStep.LookAtLedger or AnchorStep.Withdrawn or AnchorStep.Erased))
+        {
+            await VoidActiveAsync(work, summary.RowId, Reasons.PatientMoved, now);
+            await SummaryRows.MoveAsync(work, summary, SummaryStatus.Withheld, Reasons.PatientMoved, now,
+                new SummaryChange().Set("payload", null).Set("draft", null));
+            await AuditLog.AppendAsync(work, Actor.Bridge, "summary.withhold", $"summary/{summary.RowId}", new { code = Reasons.PatientMoved }, now);
+            return true;
+        }
         switch (step)
         {
             case AnchorStep.Anchored:
@@ -63,6 +73,15 @@ internal static class AnchorSteps
         }
     }
 
+    /// <summary>Ends the anchor that a row has, if any, and takes the decision behind it out of force.</summary>
+    public static async Task VoidActiveAsync(Work work, long rowId, string code, DateTimeOffset now)
+    {
+        if (await AnchorRows.ActiveOfRowAsync(work, rowId) is not { } anchor || !await AnchorRows.EndAsync(work, anchor.AnchorId, AnchorState.Void, code, now))
+            return;
+        await CoSignRows.VoidDecisionAsync(work, anchor.DecisionId, code, now);
+        await AuditLog.AppendAsync(work, Actor.Bridge, "decision.void", $"summary/{rowId}", new { code, decision = anchor.DecisionId }, now);
+    }
+
     private static async Task<bool> AnchoredAsync(Work work, AnchorRow anchor, SummaryRow summary, AnchorReceipt? receipt, DateTimeOffset now)
     {
         if (anchor.Item is null || !await AnchorRows.EndAsync(work, anchor.AnchorId, AnchorState.Done, "ANCHORED", now))
@@ -83,15 +102,16 @@ internal static class AnchorSteps
                 signed = System.Text.Encoding.UTF8.GetString(item.Summary.Span),
                 now = now.ToUnixTimeMilliseconds(),
             });
+        var reason = summary.Reason == Reasons.PatientMoved ? Reasons.PatientMoved : null;
         if (summary.Status == SummaryStatus.CoSigned)
         {
-            await SummaryRows.MoveAsync(work, summary, SummaryStatus.Anchoring, null, now);
+            await SummaryRows.MoveAsync(work, summary, SummaryStatus.Anchoring, reason, now);
             summary = (await SummaryRows.ByRowAsync(work, summary.RowId))!;
         }
-        await SummaryRows.MoveAsync(work, summary, SummaryStatus.Anchored, null, now);
+        await SummaryRows.MoveAsync(work, summary, SummaryStatus.Anchored, reason, now);
         await AuditLog.AppendAsync(work, Actor.Bridge, "summary.anchor", $"summary/{summary.RowId}", new { tx = receipt?.TransactionId }, now);
         if (summary.Supersedes is not null && await SummaryRows.BySummaryAsync(work, summary.Supersedes) is { Status: SummaryStatus.Anchored } older)
-            await SummaryRows.MoveAsync(work, older, SummaryStatus.Superseded, null, now);
+            await SummaryRows.EndOnLedgerAsync(work, older, SummaryStatus.Superseded, now);
         return true;
     }
 

@@ -131,9 +131,38 @@ internal static class SummaryRows
         }
     }
 
-    /// <summary>How many encounters stand where; each is counted once, by its newest row.</summary>
+    /// <summary>
+    /// Marks what left, or is leaving, for the ledger under a patient to whom the encounter no longer belongs. The row gives way as the encounter's
+    /// current one, for another patient's takes its place.
+    /// </summary>
+    public static Task<int> MarkMovedAsync(Work work, string encounterKey, string patientKey, DateTimeOffset now) => work.RunAsync(
+        """
+        UPDATE summary SET reason = @reason, is_current = 0, revision = revision + 1, updated_at = @now
+        WHERE encounter_key = @encounterKey AND patient_key = @patientKey AND status IN ('Anchoring', 'Anchored')
+        """,
+        new { encounterKey, patientKey, reason = Reasons.PatientMoved, now = now.ToUnixTimeMilliseconds() });
+
+    /// <summary>
+    /// Marks a summary superseded or retracted and wipes its content and signatures, as the ledger does; that it was, when and whose decision stays.
+    /// </summary>
+    public static async Task<TransitionOutcome> EndOnLedgerAsync(Work work, SummaryRow row, SummaryStatus to, DateTimeOffset now)
+    {
+        var outcome = await MoveAsync(work, row, to, null, now, new SummaryChange().Set("payload", null).Set("draft", null).Set("content_digest", null));
+        if (outcome != TransitionOutcome.Done)
+            return outcome;
+        await work.RunAsync("UPDATE anchor SET item = NULL, pseudonym = '' WHERE row_id = @RowId", new { row.RowId });
+        await work.RunAsync(
+            "UPDATE decision SET reason = NULL, protected = NULL, signature = NULL, payload_digest = NULL WHERE row_id = @RowId", new { row.RowId });
+        await work.RunAsync("UPDATE receipt SET signed = NULL WHERE row_id = @RowId", new { row.RowId });
+        return outcome;
+    }
+
+    /// <summary>
+    /// How many encounters stand where; each is counted once, by its newest row. What stands under a patient to whom the encounter no longer belongs is
+    /// shown beside them, for somebody has to look.
+    /// </summary>
     public static async Task<IReadOnlyList<StatusCount>> CountsAsync(Work work) => await work.ListAsync<StatusCount>(
-        "SELECT status AS Status, reason AS Reason, COUNT(*) AS Count FROM summary WHERE is_current = 1 GROUP BY status, reason ORDER BY status, reason");
+        "SELECT status AS Status, reason AS Reason, COUNT(*) AS Count FROM summary WHERE is_current = 1 OR reason = 'PatientMoved' GROUP BY status, reason ORDER BY status, reason");
 }
 
 /// <summary>Columns that a transition changes besides the status.</summary>

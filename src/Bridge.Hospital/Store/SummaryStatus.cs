@@ -101,4 +101,10 @@ internal static class Reasons
 
     /// <inheritdoc cref="SourceVoid"/>
     public const string Reopened = "Reopened";
+
+    /// <summary>The source moved the encounter to another patient: what was said under the first counts for nothing, or has to be retracted.</summary>
+    public const string PatientMoved = "PatientMoved";
+
+    /// <summary>The source said something else before the signed summary was on the ledger.</summary>
+    public const string ContentChanged = "ContentChanged";
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Bridge.Fhir.Extraction;
+using Bridge.Hospital.Anchoring;
 using Bridge.Hospital.Certificates;
 using Bridge.Hospital.Enrolment;
 using Bridge.Hospital.Store;
@@ -30,11 +31,16 @@ internal sealed class Intake(SummaryExtractor extractor, WatchingOptions options
             // Withdrawn once and enrolled again: the old row is known by its forgotten key, and gives way.
             ?? await SummaryRows.CurrentOfEncounterAsync(work, await Withdrawals.ForgottenAsync(work, "encounter", encounterId, now));
         var first = extractor.Extract(file, new ExtractionContext { Now = now });
-        if (first.PatientId is not { } patient || await EnrolmentRows.LiveAsync(work, patient, now) is not { } enrolment)
+        if (first.PatientId is not { } patient)
             return null;
         if (current is not null && current.PatientKey != patient && current.Status != SummaryStatus.Withdrawn)
-            // The encounter was moved to another patient: what was queued under the first may not leave.
-            current = await ReleaseAsync(work, current, now);
+        {
+            // Moved to another patient, enrolled or not: what was queued under the first may not leave. For the other one it is a new encounter.
+            await ReleaseAsync(work, current, now);
+            current = null;
+        }
+        if (await EnrolmentRows.LiveAsync(work, patient, now) is not { } enrolment)
+            return null;
 
         var extraction = extractor.Extract(file, await ContextAsync(work, patient, enrolment, current, now));
         var licence = current?.DoctorLicence ?? await RouteAsync(work, extraction.Doctors);
@@ -87,7 +93,8 @@ internal sealed class Intake(SummaryExtractor extractor, WatchingOptions options
         Work work, Extraction extraction, SummaryRow? previous, EnrolmentRow enrolment, string? licence, IntakeDecision decision, DateTimeOffset now)
     {
         var id = SummaryId.New();
-        var supersedes = previous is { Status: SummaryStatus.Anchored } ? previous.SummaryId : null;
+        // A summary never names another patient's: the ledger refuses it, and it would link the two.
+        var supersedes = previous is { Status: SummaryStatus.Anchored } && previous.PatientKey == enrolment.PatientKey ? previous.SummaryId : null;
         if (previous is not null)
             await work.RunAsync("UPDATE summary SET is_current = 0 WHERE row_id = @RowId", new { previous.RowId });
         var generation = 1 + await work.ScalarAsync<long>(
@@ -122,6 +129,8 @@ internal sealed class Intake(SummaryExtractor extractor, WatchingOptions options
 
     private async Task UpdateAsync(Work work, Extraction extraction, SummaryRow current, string? licence, IntakeDecision decision, DateTimeOffset now)
     {
+        // A signature over the earlier content is of no use any more, and an anchor that failed would stand in the way of the next.
+        await AnchorSteps.VoidActiveAsync(work, current.RowId, decision.Reason ?? Reasons.ContentChanged, now);
         var queued = decision.Status == SummaryStatus.AwaitingCoSign;
         var change = new SummaryChange()
             .Set("encounter_version", extraction.EncounterVersion)
@@ -139,14 +148,22 @@ internal sealed class Intake(SummaryExtractor extractor, WatchingOptions options
         await SummaryRows.MoveAsync(work, current, decision.Status, decision.Reason, now, change);
     }
 
-    // Moved to another patient: an unsigned row ends; a signed or anchored one is the operator's to retract.
-    private static async Task<SummaryRow?> ReleaseAsync(Work work, SummaryRow row, DateTimeOffset now)
+    // What did not leave is withheld; what left, or is leaving, stays before the operators until it is retracted.
+    internal static async Task ReleaseAsync(Work work, SummaryRow row, DateTimeOffset now)
     {
-        if (!SummaryFlow.IsOpenToSource(row.Status))
-            return row;
-        await SummaryRows.MoveAsync(work, row, row.Status == SummaryStatus.Withheld ? SummaryStatus.Withheld : SummaryStatus.Settling, Reasons.SourceVoid, now,
-            new SummaryChange().Set("is_current", 0).Set("payload", null).Set("draft", null));
-        return null;
+        if (row.Status == SummaryStatus.CoSigned || SummaryFlow.IsOpenToSource(row.Status))
+        {
+            await AnchorSteps.VoidActiveAsync(work, row.RowId, Reasons.PatientMoved, now);
+            await SummaryRows.MoveAsync(work, row, SummaryStatus.Withheld, Reasons.PatientMoved, now,
+                new SummaryChange().Set("is_current", 0).Set("payload", null).Set("draft", null));
+        }
+        else
+        {
+            await work.RunAsync("UPDATE summary SET is_current = 0 WHERE row_id = @RowId", new { row.RowId });
+        }
+        // An earlier generation may stand on the ledger under the same patient.
+        await SummaryRows.MarkMovedAsync(work, row.EncounterKey, row.PatientKey, now);
+        await AuditLog.AppendAsync(work, Actor.Bridge, "summary.moved", $"summary/{row.RowId}", new { from = row.Status.ToString() }, now);
     }
 
     private byte[]? Payload(Extraction extraction, SummaryId id, string pseudonym, string? supersedes)

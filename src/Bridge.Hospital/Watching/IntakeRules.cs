@@ -56,6 +56,9 @@ internal static class IntakeRules
                 return new(IntakeStep.Nothing);
             case SummaryStatus.Declined when extraction.ContentDigest == current.ContentDigest:
                 return new(IntakeStep.Touch);
+            case SummaryStatus.Failed when extraction.Outcome == ExtractionOutcome.Ready && extraction.ContentDigest == current.ContentDigest:
+                // Its signature and its bytes still hold: an operator runs it again, the doctor has nothing new to sign.
+                return new(IntakeStep.Touch);
             case SummaryStatus.AwaitingCoSign when extraction.Outcome == ExtractionOutcome.Ready && extraction.ContentDigest == current.ContentDigest:
                 return new(IntakeStep.Touch);
             case SummaryStatus.AwaitingCoSign when extraction.Withheld is WithheldReason.NoDoctor && current.DoctorLicence is not null

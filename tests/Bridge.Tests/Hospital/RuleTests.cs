@@ -138,6 +138,7 @@ public class RuleTests
     [InlineData(nameof(SummaryStatus.AwaitingCoSign), "d0", "Update AwaitingCoSign")]
     [InlineData(nameof(SummaryStatus.Settling), "d0", "Update AwaitingCoSign")]
     [InlineData(nameof(SummaryStatus.Withheld), "d0", "Update AwaitingCoSign")]
+    [InlineData(nameof(SummaryStatus.Failed), "d1", "Touch")]
     [InlineData(nameof(SummaryStatus.Failed), "d0", "Update AwaitingCoSign")]
     [InlineData(nameof(SummaryStatus.Declined), "d1", "Touch")]
     [InlineData(nameof(SummaryStatus.Declined), "d0", "Update AwaitingCoSign")]
