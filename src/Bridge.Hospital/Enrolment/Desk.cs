@@ -104,7 +104,9 @@ internal sealed class Desk(Database database, EnrolmentOptions options, Hospital
             var now = clock.GetUtcNow();
             if (await EnrolmentRows.ByIdAsync(work, enrolmentId) is not { } row)
                 return DeskOutcome.NotFound;
-            if (row.State != EnrolmentState.Enrolled || await EnrolmentRows.MoveAsync(work, row, EnrolmentState.Withdrawing, now) != TransitionOutcome.Done)
+            // A consent that ran out still stands on the ledger with what was anchored under it: the patient may end that too.
+            if (row.State is not (EnrolmentState.Enrolled or EnrolmentState.Lapsed)
+                || await EnrolmentRows.MoveAsync(work, row, EnrolmentState.Withdrawing, now) != TransitionOutcome.Done)
                 return DeskOutcome.WrongState;
             await AuditLog.AppendAsync(work, actor, "enrolment.withdraw", $"enrolment/{enrolmentId}", new { reference }, now);
             return DeskOutcome.Done;

@@ -113,10 +113,9 @@ internal static class EnrolmentRows
     public static Task<EnrolmentRow?> ByCodeAsync(Work work, string codeId) =>
         work.FirstAsync<EnrolmentRow>($"SELECT {Columns} FROM enrolment WHERE code_id = @codeId", new { codeId });
 
-    /// <summary>The enrolment that a ledger handle (consent or index) belongs to.</summary>
-    public static Task<EnrolmentRow?> ByHandleAsync(Work work, string handle) => work.FirstAsync<EnrolmentRow>(
-        $"SELECT {Columns} FROM enrolment WHERE consent_handle = @handle OR index_handle = @handle OR patient_handle = @handle ORDER BY enrolment_id DESC LIMIT 1",
-        new { handle });
+    /// <summary>The enrolment that a patient's index on the ledger belongs to; no other of its handles will do.</summary>
+    public static Task<EnrolmentRow?> ByIndexAsync(Work work, string index) => work.FirstAsync<EnrolmentRow>(
+        $"SELECT {Columns} FROM enrolment WHERE index_handle = @index ORDER BY enrolment_id DESC LIMIT 1", new { index });
 
     public static Task<long> InsertAsync(Work work, EnrolmentRow row) => work.InsertAsync(
         """

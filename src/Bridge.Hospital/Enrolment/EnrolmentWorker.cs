@@ -138,29 +138,42 @@ internal sealed partial class EnrolmentWorker(
                 continue;
             string? txId = null;
             var refusal = "";
+            bool stands;
             try
             {
                 // A former attempt may stand on the ledger: read before saying it again.
-                if (row.Attempts == 0 || !await StandsAsync(row, cancellationToken))
-                    txId = (await ledger.EnrolPatientAsync(hospital.Msp, Input(row), cancellationToken)).TransactionId;
+                stands = row.Attempts > 0 && await StandsAsync(row, cancellationToken);
+                if (!stands)
+                    (stands, txId, refusal) = await SendAsync(row, cancellationToken);
             }
-            catch (LedgerRefusalException e)
+            catch (Exception e) when (e is GatewayException or CommitException or LedgerRefusalException)
             {
-                refusal = e.CodeText;
-                metrics.Refused(refusal);
-            }
-            catch (Exception e) when (e is GatewayException or CommitException)
-            {
-                await LaterAsync(row, e is CommitStatusException or SubmitException ? "UNKNOWN" : "NOT_ENROLLED");
-                Log.EnrolFailed(log, row.EnrolmentId, Faults.Describe(e));
+                // A refusal here is of the reading: whether the enrolment stands is not known, so nothing is given up.
+                var refused = e as LedgerRefusalException;
+                await LaterAsync(row, refused?.CodeText ?? (e is CommitStatusException or SubmitException ? "UNKNOWN" : "NOT_ENROLLED"));
+                Log.EnrolFailed(log, row.EnrolmentId, refused?.CodeText ?? Faults.Describe(e));
                 continue;
             }
             // crash point enrolment.3: it stands on the ledger, the row does not say so; the next run is refused, reads the ledger, and finds it.
             crash.Pass("enrolment.3");
-            if (refusal.Length > 0 && !await StandsAsync(row, cancellationToken))
-                await RefusedAsync(row, refusal);
-            else
+            if (stands)
                 await EnrolledAsync(row, txId);
+            else
+                await RefusedAsync(row, refusal);
+        }
+    }
+
+    // Enrols. Where that is refused, a former attempt may be why: the ledger tells whether it stands.
+    private async Task<(bool Stands, string? TxId, string Refusal)> SendAsync(EnrolmentRow row, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (true, (await ledger.EnrolPatientAsync(hospital.Msp, Input(row), cancellationToken)).TransactionId, "");
+        }
+        catch (LedgerRefusalException e)
+        {
+            metrics.Refused(e.CodeText);
+            return (await StandsAsync(row, cancellationToken), null, e.CodeText);
         }
     }
 
@@ -248,8 +261,9 @@ internal sealed partial class EnrolmentWorker(
             return (await ledger.ReadPatientAsync(hospital.Msp, Handle.Parse(row.PatientHandle!), cancellationToken)).Patient is { } patient
                 && patient.Certificate == row.Certificate;
         }
-        catch (LedgerRefusalException)
+        catch (LedgerRefusalException e) when (e.Code == RefusalCode.NotFound)
         {
+            // Only this answers the question; any other refusal leaves it open.
             return false;
         }
     }

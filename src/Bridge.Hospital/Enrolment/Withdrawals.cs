@@ -20,7 +20,9 @@ internal static class Withdrawals
             return false;
         var change = new SummaryChange()
             .Set("patient_key", await ForgottenAsync(work, "patient", enrolment.PatientKey, now)).Set("spki", null).Set("pseudonym", null).Set("consent", null)
-            .Set("certificate", null).Set("patient_handle", null);
+            .Set("certificate", null).Set("patient_handle", null)
+            // A purpose may name an illness.
+            .Set("purposes", null);
         if (await EnrolmentRows.MoveAsync(work, enrolment, EnrolmentState.Withdrawn, now, change, reason) != TransitionOutcome.Done)
             return false;
         var rows = await work.ListAsync<SummaryRow>(
@@ -29,7 +31,9 @@ internal static class Withdrawals
         {
             await SummaryRows.MoveAsync(work, row, SummaryStatus.Withdrawn, null, now, Wiped()
                 .Set("encounter_key", await ForgottenAsync(work, "encounter", row.EncounterKey, now))
-                .Set("patient_key", "").Set("pseudonym", "").Set("class", null).Set("period", null).Set("doctor_ref", null));
+                .Set("patient_key", "").Set("pseudonym", "").Set("class", null).Set("period", null).Set("doctor_ref", null)
+                // The digest is of few possible contents and unsalted: trying them all would tell the diagnoses.
+                .Set("content_digest", null).Set("encounter_version", "").Set("supersedes", null));
             await WipeTrailAsync(work, row.RowId);
         }
         await work.RunAsync("DELETE FROM sweep WHERE enrolment_id = @EnrolmentId", new { enrolment.EnrolmentId });

@@ -182,4 +182,8 @@ public sealed record RecordNotice(Handle Event, EventStatus Status);
 /// <param name="TransactionId">The transaction.</param>
 /// <param name="BlockNumber">Its block.</param>
 /// <param name="Notices">In the order of the transaction's items.</param>
-public sealed record RecordNotices(Checkpoint Checkpoint, string TransactionId, ulong BlockNumber, IReadOnlyList<RecordNotice> Notices);
+public sealed record RecordNotices(Checkpoint Checkpoint, string TransactionId, ulong BlockNumber, IReadOnlyList<RecordNotice> Notices)
+{
+    /// <summary>True where the transaction's notices are not of the form that this version knows; the list is empty then.</summary>
+    public bool Unreadable { get; init; }
+}

@@ -50,8 +50,17 @@ public sealed partial class SummaryLedger
         {
             if (found.EventName != "records")
                 continue;
-            var notices = LedgerJson.Read("event records", found.Payload.ToArray(), LedgerJson.Notices);
-            yield return new RecordNotices(found.Checkpoint, found.TransactionId, found.BlockNumber, notices);
+            IReadOnlyList<RecordNotice>? notices = null;
+            try
+            {
+                notices = LedgerJson.Read("event records", found.Payload.ToArray(), LedgerJson.Notices);
+            }
+            catch (LedgerAnswerException)
+            {
+                // Its place is passed on all the same: else a follower would begin at it for ever and hear of nothing behind it.
+            }
+
+            yield return new RecordNotices(found.Checkpoint, found.TransactionId, found.BlockNumber, notices ?? []) { Unreadable = notices is null };
         }
     }
 

@@ -124,13 +124,14 @@ public class EnrolmentTests(HospitalFixture fixture)
         await using var rig = await Rig.StartAsync(fixture);
         var licence = rig.Doctors.Keys.Single();
         var practitioner = await fixture.PractitionerAsync(licence);
-        var patient = await rig.EnrolAsync();
+        var patient = await rig.EnrolAsync(null, "sensitive:hiv");
         var anchored = await fixture.EncounterAsync(patient.FhirId, practitioner, Source.Codes[0]);
         var summary = await rig.QueuedAsync(licence, anchored);
         Assert.Equal("APPROVED", (await rig.ApproveAsync(licence, summary)).Outcome);
         await rig.UntilStatusAsync(anchored, SummaryStatus.Anchored);
         var waiting = await fixture.EncounterAsync(patient.FhirId, practitioner, Source.Codes[1]);
         var inQueue = await rig.QueuedAsync(licence, waiting);
+        string[] digests = [(await rig.RowOfAsync(anchored))!.ContentDigest!, (await rig.RowOfAsync(waiting))!.ContentDigest!];
 
         if (by == "desk")
         {
@@ -158,7 +159,8 @@ public class EnrolmentTests(HospitalFixture fixture)
         // Nor is anything stored when the source changes afterwards.
         await fixture.EncounterAsync(patient.FhirId, practitioner, Source.Codes[2]);
         var dump = await DumpAsync(rig);
-        foreach (var trace in (string[])[patient.FhirId, anchored, waiting, patient.Request.Pseudonym.ToString(), Source.Codes[0], Source.Canary, patient.Request.Consent])
+        foreach (var trace in (string[])[
+            patient.FhirId, anchored, waiting, patient.Request.Pseudonym.ToString(), Source.Codes[0], Source.Canary, patient.Request.Consent, "sensitive:hiv", .. digests])
             Assert.DoesNotContain(trace, dump, StringComparison.Ordinal);
 
         // Enrolled anew, the encounters are read anew, and each is still counted once.

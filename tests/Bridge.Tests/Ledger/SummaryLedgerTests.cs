@@ -363,6 +363,13 @@ public sealed class SummaryLedgerTests : IAsyncLifetime
             response.Events.Add(new Bridge.Ledger.Protocol.ChaincodeEvent
             {
                 ChaincodeId = "summaries",
+                TxId = "t1b",
+                EventName = "records",
+                Payload = ByteString.CopyFromUtf8($$"""[{"event":"{{handle}}","status":"NO_SUCH_WORD"}]"""),
+            });
+            response.Events.Add(new Bridge.Ledger.Protocol.ChaincodeEvent
+            {
+                ChaincodeId = "summaries",
                 TxId = "t2",
                 EventName = "records",
                 Payload = ByteString.CopyFromUtf8($$"""[{"event":"{{handle}}","status":"SUPERSEDED"}]"""),
@@ -370,12 +377,24 @@ public sealed class SummaryLedgerTests : IAsyncLifetime
             return call.AnswerAsync(response);
         });
 
+        var unreadable = 0;
         await foreach (var notices in ledger.FollowNoticesAsync(new EventOptions { StartBlock = 4 }, Token))
         {
+            if (notices.Unreadable)
+            {
+                // what cannot be read holds up nothing behind it
+                Assert.Equal(new Checkpoint(4, "t1b"), notices.Checkpoint);
+                Assert.Empty(notices.Notices);
+                unreadable++;
+                continue;
+            }
+
             Assert.Equal((new Checkpoint(4, "t2"), "t2", 4UL), (notices.Checkpoint, notices.TransactionId, notices.BlockNumber));
             Assert.Equal(new RecordNotice(handle, EventStatus.Superseded), Assert.Single(notices.Notices));
             break;
         }
+
+        Assert.Equal(1, unreadable);
     }
 
     [Fact]
