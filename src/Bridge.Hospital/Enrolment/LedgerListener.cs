@@ -240,7 +240,7 @@ internal sealed partial class NotesWorker(
                         return await Withdrawals.EraseAsync(work, row, now) ? "Erased" : "Known";
                     if (row.Status != SummaryStatus.Anchored)
                         return "Known";
-                    await SummaryRows.MoveAsync(work, row, meaning.Status == EventStatus.Superseded ? SummaryStatus.Superseded : SummaryStatus.Retracted, null, now);
+                    await SummaryRows.EndOnLedgerAsync(work, row, meaning.Status == EventStatus.Superseded ? SummaryStatus.Superseded : SummaryStatus.Retracted, now);
                     return "Marked";
                 }, CancellationToken.None);
             default:

@@ -111,7 +111,7 @@ internal static class OperationsSlice
             work => work.ListAsync<SummaryRow>(
                 """
                 SELECT row_id AS RowId, summary_id AS SummaryId, status AS Status, reason AS Reason, class AS Class, attempts AS Attempts, updated_at AS UpdatedAt
-                FROM summary WHERE is_current = 1 AND status IN ('Failed', 'Withheld') AND row_id > @after ORDER BY row_id LIMIT @limit
+                FROM summary WHERE ((is_current = 1 AND status IN ('Failed', 'Withheld')) OR (reason = 'PatientMoved' AND status IN ('Withheld', 'Anchoring', 'Anchored'))) AND row_id > @after ORDER BY row_id LIMIT @limit
                 """,
                 new { after = after ?? 0, limit = Math.Clamp(limit ?? 100, 1, 1000) }),
             cancellation);
