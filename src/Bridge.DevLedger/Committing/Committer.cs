@@ -197,9 +197,9 @@ internal sealed class Committer(
 
 internal static partial class CommitLog
 {
-    [LoggerMessage(4200, LogLevel.Debug, "Block {Number}: {Count} transactions, {Invalid} of them invalid")]
+    [LoggerMessage(7200, LogLevel.Debug, "Block {Number}: {Count} transactions, {Invalid} of them invalid")]
     public static partial void Committed(ILogger logger, ulong number, int count, int invalid);
 
-    [LoggerMessage(4201, LogLevel.Information, "Block {Number}: transaction {TxId} is invalid: {Code}")]
+    [LoggerMessage(7201, LogLevel.Information, "Block {Number}: transaction {TxId} is invalid: {Code}")]
     public static partial void Invalid(ILogger logger, ulong number, string txId, TxValidationCode code);
 }

@@ -173,6 +173,6 @@ internal sealed class Orderer : IAsyncDisposable
 
 internal static partial class OrdererLog
 {
-    [LoggerMessage(4300, LogLevel.Critical, "A block could not be committed; no more are made. Start the dev ledger again when the cause is mended")]
+    [LoggerMessage(7300, LogLevel.Critical, "A block could not be committed; no more are made. Start the dev ledger again when the cause is mended")]
     public static partial void Failed(ILogger logger, Exception exception);
 }
