@@ -89,6 +89,7 @@ allot_ports() {
     want_port "$org.launched" $((PORT_BASE + 2 + 1000 * n))
     want_port "$org.contract" $((PORT_BASE + 4 + 1000 * n))
     want_port "$org.operations" $((PORT_BASE + 5 + 1000 * n))
+    want_port "$org.successor" $((PORT_BASE + 7 + 1000 * n))
     n=$((n + 1))
   done
   for i in $(each_orderer); do
@@ -186,11 +187,11 @@ stop() {
   kill "$pid" 2>/dev/null || true
   while is_running "$pidfile"; do
     n=$((n + 1))
-    if [ $n -eq 100 ]; then
-      say "$name (pid $pid) did not stop within 10 s: killed"
+    if [ $n -eq 150 ]; then
+      say "$name (pid $pid) did not stop within 15 s: killed"
       kill -9 "$pid" 2>/dev/null || true
     fi
-    [ $n -lt 150 ] || fail "$name (pid $pid) cannot be stopped"
+    [ $n -lt 200 ] || fail "$name (pid $pid) cannot be stopped"
     sleep 0.1
   done
   rm -f "$pidfile"

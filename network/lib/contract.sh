@@ -44,6 +44,21 @@ place_consortium() {
   done
 }
 
+# A contract that serves is replaced by one on the other of its organisation's two ports: the old one serves on until the new definition is
+# committed. Were the new one in its place, what the peer executes at that moment would hang, and its blocks with it.
+contract_port() { cat "$(contract_dir "$1")/port" 2>/dev/null || port "$1.contract"; }
+other_port() { if [ "$(contract_port "$1")" = "$(port "$1.contract")" ]; then port "$1.successor"; else port "$1.contract"; fi; }
+serves_code() { case $(cat "$1/running" 2>/dev/null) in *"$(cat "$1/code.json")") return 0 ;; *) return 1 ;; esac; }
+
+# choose_port MSPID: that of the process which the package is for.
+choose_port() {
+  local org=$1 dir chosen
+  dir=$(contract_dir "$org")
+  if ! external && is_running "$dir/pid" && ! is_running "$dir/pid.old" && ! serves_code "$dir"; then chosen=$(other_port "$org"); else chosen=$(contract_port "$org"); fi
+  printf '%s' "$chosen" >"$dir/port.next"
+  printf '%s' "$chosen"
+}
+
 # pack_contract MSPID MODE: writes the organisation's package and prints its id.
 pack_contract() {
   local org=$1 mode=$2 dir label crypto
@@ -58,7 +73,7 @@ pack_contract() {
       const [port, roots, certificate, key] = process.argv.slice(1);
       console.log(JSON.stringify({ address: `127.0.0.1:${port}`, dial_timeout: "10s", tls_required: true, client_auth_required: true,
         root_cert: read(roots, "utf8"), client_cert: read(certificate, "utf8"), client_key: read(key, "utf8") }));' \
-      "$(port "$org.contract")" "$(tls_ca "$org")" "$crypto/$(peer_host "$org")/tls/server.crt" "$crypto/$(peer_host "$org")/tls/server.key" >"$dir/connection.json"
+      "$(choose_port "$org")" "$(tls_ca "$org")" "$crypto/$(peer_host "$org")/tls/server.crt" "$crypto/$(peer_host "$org")/tls/server.key" >"$dir/connection.json"
     chmod 600 "$dir/connection.json"
     node "$NETWORK/lib/package.mjs" "$dir/package.tar.gz" "$dir/metadata.json" "connection.json=$dir/connection.json" "code.json=$dir/code.json"
   else
@@ -84,15 +99,22 @@ start_contract() { # start_contract MSPID
   ! external || return 0
   want=$(cat "$dir/service-id" "$dir/code.json")
   if is_running "$dir/pid" && [ "$(cat "$dir/running" 2>/dev/null)" = "$want" ]; then return 0; fi
-  stop "contract of $org" "$dir/pid"
-  refuse_taken "the contract of $org" "$(port "$org.contract")"
+  # what serves goes on; what was to follow it and was never committed does not
+  if is_running "$dir/pid" && ! is_running "$dir/pid.old" && [ "$(cat "$dir/port.next" 2>/dev/null)" != "$(contract_port "$org")" ]; then
+    mv "$dir/pid" "$dir/pid.old"
+  else
+    stop "contract of $org" "$dir/pid"
+  fi
+  [ ! -f "$dir/port.next" ] || mv "$dir/port.next" "$dir/port"
+  refuse_taken "the contract of $org" "$(contract_port "$org")"
   printf '%s' "$want" >"$dir/running"
   CORE_PEER_LOCALMSPID=$org BRIDGE_CONSORTIUM_FILE=$dir/consortium.json start "contract of $org" "$dir/pid" "$dir/contract.log" \
     "$NETWORK/lib/supervise" node "$(code_dir)/node_modules/.bin/fabric-chaincode-node" server \
-    --module-path "$(code_dir)" --chaincode-address "127.0.0.1:$(port "$org.contract")" --chaincode-id "$(cat "$dir/service-id")" \
+    --module-path "$(code_dir)" --chaincode-address "127.0.0.1:$(contract_port "$org")" --chaincode-id "$(cat "$dir/service-id")" \
     --chaincode-tls-cert-file "$tls/server.crt" --chaincode-tls-key-file "$tls/server.key" --chaincode-tls-client-cacert-file "$tls/ca.crt"
 }
-await_contract() { wait_for 60 "the contract of $1 listening" "see $(contract_dir "$1")/contract.log" port_open "$(port "$1.contract")"; }
+await_contract() { wait_for 60 "the contract of $1 listening" "see $(contract_dir "$1")/contract.log" port_open "$(contract_port "$1")"; }
+stop_old_contracts() { local org; for org in $PEER_ORGS; do stop "former contract of $org" "$(contract_dir "$org")/pid.old"; done; }
 start_contracts() {
   local org
   for org in $PEER_ORGS; do start_contract "$org"; done

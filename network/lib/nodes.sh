@@ -118,6 +118,8 @@ peer:
     connTimeout: 3s
     # How long a peer waits at most between two tries to reach an orderer again.
     reConnectBackoffThreshold: 5s
+    # With bft: how long a peer bears an orderer that keeps back blocks whose headers others show (3.x; its default of 30s comes on top of the orderers' own change of leader).
+    blockCensorshipTimeoutKey: 10s
   handlers:
     authFilters:
       - { name: DefaultAuth }
@@ -258,7 +260,7 @@ start_orderer() {
   write_orderer_config "$i"
   is_running "$dir/pid" || {
     refuse_taken "$(orderer_host "$i")" "$(port "orderer$i.general")" "$(port "orderer$i.admin")" "$(port "orderer$i.operations")"
-    FABRIC_CFG_PATH=$dir FABRIC_LOGGING_SPEC=${FABRIC_LOGGING_SPEC:-info} start "$(orderer_host "$i")" "$dir/pid" "$dir/node.log" orderer
+    FABRIC_CFG_PATH=$dir FABRIC_LOGGING_SPEC=${FABRIC_LOGGING_SPEC:-info} start "$(orderer_host "$i")" "$dir/pid" "$dir/node.log" "$NETWORK/lib/supervise" orderer
   }
 }
 start_peer() {
@@ -268,7 +270,7 @@ start_peer() {
   write_peer_config "$org"
   is_running "$dir/pid" || {
     refuse_taken "$(peer_host "$org")" "$(port "$org.peer")" "$(port "$org.launched")" "$(port "$org.operations")"
-    FABRIC_CFG_PATH=$dir FABRIC_LOGGING_SPEC=${FABRIC_LOGGING_SPEC:-info} start "$(peer_host "$org")" "$dir/pid" "$dir/node.log" peer node start
+    FABRIC_CFG_PATH=$dir FABRIC_LOGGING_SPEC=${FABRIC_LOGGING_SPEC:-info} start "$(peer_host "$org")" "$dir/pid" "$dir/node.log" "$NETWORK/lib/supervise" peer node start
   }
 }
 await_orderer() { wait_for 60 "a healthy answer of $(orderer_host "$1")" "see $(orderer_dir "$1")/node.log" orderer_healthy "$1"; }

@@ -72,7 +72,7 @@ internal static class CaCommands
     private static Command Issue(Terminal terminal)
     {
         var (ca, caKey) = Issuer();
-        var kind = new Option<string>("--kind") { Description = "Whose certificate.", Required = true };
+        var kind = new Option<string>("--kind") { Description = "Whose certificate: it bears the mark of that role and serves in no other.", Required = true };
         kind.AcceptOnlyFromAmong("doctor", "registrar", "status", "patient-ca");
         var request = BridgeCommand.OptionalFile("--request", "Certificate request (PEM); shows that the asker has the key.");
         var publicKey = BridgeCommand.OptionalFile("--public-key", "Public key (PEM), instead of a request; see to it that it is the right person's.");
@@ -90,37 +90,40 @@ internal static class CaCommands
             var (requestFile, publicKeyFile) = (result.GetValue(request), result.GetValue(publicKey));
             if (requestFile is null == publicKeyFile is null)
                 throw new CliFault(ExitCode.Usage, "Give either --request or --public-key: the one says whose key is certified.");
-            var (subject, requestedName) = requestFile is not null ? KeyFiles.ReadRequest(requestFile) : (KeyFiles.ReadPublicKey(publicKeyFile!), null);
-            var commonName = result.GetValue(name) ?? requestedName
+            var asked = requestFile is not null ? KeyFiles.ReadRequest(requestFile) : new PersonRequest(KeyFiles.ReadPublicKey(publicKeyFile!), null, []);
+            var role = RoleOf(result.GetRequiredValue(kind));
+            if (!asked.MayBe(role))
+                throw new CliFault(ExitCode.Refused, $"The request asks for another role than --kind {result.GetRequiredValue(kind)}: whoever made it means {RoleMark.In(asked.Marks)?.ToString() ?? "something that this version does not know"}. Ask back.");
+            var commonName = result.GetValue(name) ?? asked.Name
                 ?? throw new CliFault(ExitCode.Usage, "There is no name in the request: give --name.");
             var issuer = ReadIssuer(result.GetRequiredValue(ca), result.GetRequiredValue(caKey), result.GetValue(passwordFile), terminal);
             using (issuer.Key)
-                return Issue(terminal, issuer, result.GetRequiredValue(kind), subject, commonName, result.GetValue(organisation), result.GetValue(days), outFile, result.GetValue(yes));
+                return Issue(terminal, issuer, role, asked.PublicKey, commonName, result.GetValue(organisation), result.GetValue(days), outFile, result.GetValue(yes));
         });
         return command;
     }
 
     private static int Issue(
-        Terminal terminal, CertificateIssuer issuer, string kind, byte[] publicKey, string name, string? organisation, int? days, FileInfo output, bool yes)
+        Terminal terminal, CertificateIssuer issuer, PersonRole? role, byte[] publicKey, string name, string? organisation, int? days, FileInfo output, bool yes)
     {
-        var (from, to) = (terminal.Now - ClockSkew, terminal.Now.AddDays(days ?? (kind == "patient-ca" ? 3650 : 730)));
+        var (from, to) = (terminal.Now - ClockSkew, terminal.Now.AddDays(days ?? (role is null ? 3650 : 730)));
         using (var ca = X509CertificateLoader.LoadCertificate(issuer.Certificate))
         {
             var end = new DateTimeOffset(ca.NotAfter.ToUniversalTime(), TimeSpan.Zero);
             to = to < end ? to : end;
             terminal.Line($"CA           {ca.Subject}");
         }
-        terminal.Line($"kind         {kind}");
+        terminal.Line($"kind         {role switch { null => "patient CA", PersonRole.StatusKey => "status key", var one => one.ToString()!.ToLowerInvariant() }}");
         terminal.Line($"name         {name}");
         terminal.Line($"public key   SHA-256 {Digest.Of(publicKey)}");
         terminal.Line($"valid        {from:yyyy-MM-dd} to {to:yyyy-MM-dd}");
         terminal.Confirm("Issue this certificate?", yes);
-        var certificate = Checked(() => kind == "patient-ca"
-            ? CertificateProfile.IssuePatientCa(issuer, publicKey, name, organisation, from, to)
-            : CertificateProfile.IssuePerson(issuer, publicKey, name, organisation, from, to));
-        var fault = kind == "patient-ca"
-            ? CertificateCheck.CheckPatientCa(certificate, [issuer.Certificate], terminal.Now)
-            : CertificateCheck.CheckPerson(certificate, [issuer.Certificate], terminal.Now);
+        var certificate = Checked(() => role is { } person
+            ? CertificateProfile.IssuePerson(issuer, publicKey, person, name, organisation, from, to)
+            : CertificateProfile.IssuePatientCa(issuer, publicKey, name, organisation, from, to));
+        var fault = role is { } checkedAs
+            ? CertificateCheck.CheckPerson(certificate, checkedAs, [issuer.Certificate], terminal.Now)
+            : CertificateCheck.CheckPatientCa(certificate, [issuer.Certificate], terminal.Now);
         if (fault != CertificateFault.None)
             throw new CliFault(ExitCode.Refused, $"The certificate would not pass the consortium's checks ({fault}): is the CA still valid?");
         KeyFiles.WriteCertificate(output, certificate);
@@ -128,6 +131,15 @@ internal static class CaCommands
         terminal.Line(KeyFiles.Describe(certificate));
         return ExitCode.Done;
     }
+
+    /// <summary>Null: a patient CA, which has no role's mark.</summary>
+    private static PersonRole? RoleOf(string kind) => kind switch
+    {
+        "doctor" => PersonRole.Doctor,
+        "registrar" => PersonRole.Registrar,
+        "status" => PersonRole.StatusKey,
+        _ => null,
+    };
 
     private static Command Attestor(Terminal terminal)
     {

@@ -27,7 +27,7 @@ internal static class KeyCommands
             using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
             var subject = new X500DistinguishedNameBuilder();
             subject.AddCommonName(commonName);
-            var request = new CertificateRequest(subject.Build(), key, HashAlgorithmName.SHA256).CreateSigningRequestPem();
+            var request = PersonRequest.Create(key, subject.Build(), role: null);
             KeyFiles.Write(keys, key, password);
             TextFiles.WriteNew(requests, request + "\n");
             terminal.Line($"key      {keys.FullName}{(password is null ? "" : " (encrypted)")}");

@@ -93,24 +93,9 @@ internal static class KeyFiles
         throw new CliFault(ExitCode.Input, $"{file.FullName} holds no P-256 public key: a PEM with BEGIN PUBLIC KEY is expected.");
     }
 
-    /// <summary>Public key and common name of a certificate request whose own signature holds.</summary>
-    public static (byte[] PublicKey, string? Name) ReadRequest(FileInfo file)
-    {
-        try
-        {
-            var request = CertificateRequest.LoadSigningRequestPem(TextFiles.Read(file), HashAlgorithmName.SHA256);
-            var publicKey = request.PublicKey.ExportSubjectPublicKeyInfo();
-            if (publicKey.Length != 91)
-                throw new CliFault(ExitCode.Input, $"The request {file.FullName} is for a key that is not P-256: make one with `bridge key create`.");
-            var name = request.SubjectName.EnumerateRelativeDistinguishedNames()
-                .FirstOrDefault(n => !n.HasMultipleElements && n.GetSingleElementType().Value == "2.5.4.3")?.GetSingleElementValue();
-            return (publicKey, name);
-        }
-        catch (Exception e) when (e is CryptographicException or ArgumentException)
-        {
-            throw new CliFault(ExitCode.Input, $"{file.FullName} is no certificate request whose signature holds: a PEM with BEGIN CERTIFICATE REQUEST is expected.");
-        }
-    }
+    /// <summary>A certificate request for a P-256 key whose own signature holds.</summary>
+    public static PersonRequest ReadRequest(FileInfo file) => PersonRequest.TryRead(TextFiles.Read(file))
+        ?? throw new CliFault(ExitCode.Input, $"{file.FullName} is no certificate request for a P-256 key whose signature holds: a PEM with BEGIN CERTIFICATE REQUEST is expected, as `bridge key create` makes it.");
 
     /// <summary>How a certificate is named to people.</summary>
     public static string Describe(byte[] certificate)

@@ -37,6 +37,8 @@ internal static class RegistrarCommands
             var doctor = KeyFiles.ReadCertificate(result.GetRequiredValue(certificate));
             var name = CertificateCheck.NameIn(doctor)
                 ?? throw new CliFault(ExitCode.Refused, $"{result.GetRequiredValue(certificate).FullName} has no common name: a doctor's certificate carries the real name.");
+            if (CertificateCheck.RoleIn(doctor) != PersonRole.Doctor)
+                throw new CliFault(ExitCode.Refused, $"{result.GetRequiredValue(certificate).FullName} does not bear the mark of a doctor: have it issued with `bridge ca issue --kind doctor`.");
             var statement = new DoctorStatement(
                 result.GetRequiredValue(hospital), Handle.New(), Digest.Of(doctor), name, result.GetRequiredValue(licence), result.GetRequiredValue(registry));
             terminal.Line($"doctor       {name}");
@@ -45,7 +47,7 @@ internal static class RegistrarCommands
             terminal.Line($"hospital     {statement.Hospital}");
             terminal.Line($"certificate  {KeyFiles.Describe(doctor)}");
             return Sign(terminal, statement, result.GetRequiredValue(key), result.GetRequiredValue(signer), result.GetValue(password), outFile,
-                "Do you vouch for this doctor?", result.GetValue(yes));
+                "Do you vouch for this doctor?", result.GetValue(yes), asRegistrar: true);
         });
         return command;
     }
@@ -71,7 +73,7 @@ internal static class RegistrarCommands
                 throw new CliFault(ExitCode.Refused, $"The statement is not signed by the registrar of {hospital.Msp}: ask that hospital for another, or for its record in force.");
             if (signed.Statement.Thumbprint != Digest.Of(doctor))
                 throw new CliFault(ExitCode.Refused, $"The statement is about another certificate than {result.GetRequiredValue(certificate).FullName}.");
-            var fault = CertificateCheck.CheckPerson(doctor, hospital.CasFor(CaUse.People), terminal.Now);
+            var fault = CertificateCheck.CheckPerson(doctor, PersonRole.Doctor, hospital.CasFor(CaUse.People), terminal.Now);
             if (fault != CertificateFault.None)
                 throw new CliFault(ExitCode.Refused, $"The doctor's certificate does not pass ({fault}): {hospital.Msp} must issue another.");
             terminal.Line($"doctor       {signed.Statement.Name}");
@@ -110,7 +112,7 @@ internal static class RegistrarCommands
             terminal.Line($"origins      {string.Join(", ", hospital.Origins)}");
             terminal.Line($"record       SHA-256 {hospital.RecordDigest}");
             return Sign(terminal, hospital.ApprovalBy(result.GetRequiredValue(by)), result.GetRequiredValue(key), result.GetRequiredValue(signer), result.GetValue(password), outFile,
-                "Have you compared the CA digests with that hospital by another way, and do you approve?", result.GetValue(yes));
+                "Have you compared the CA digests with that hospital by another way, and do you approve?", result.GetValue(yes), asRegistrar: true);
         });
         return command;
     }
@@ -142,12 +144,14 @@ internal static class RegistrarCommands
         HospitalRecord.Parse(TextFiles.ReadBytes(file), out var fault)
             ?? throw new CliFault(ExitCode.Input, $"{file.FullName} is no hospital record: '{fault}' is missing or wrong (see `bridge hospital record`).");
 
-    private static int Sign<T>(Terminal terminal, T statement, FileInfo keyFile, FileInfo signerFile, FileInfo? passwordFile, FileInfo output, string question, bool yes)
+    private static int Sign<T>(Terminal terminal, T statement, FileInfo keyFile, FileInfo signerFile, FileInfo? passwordFile, FileInfo output, string question, bool yes, bool asRegistrar = false)
         where T : class, IStatement<T>
     {
         var (key, certificate) = KeyFiles.ReadPair(keyFile, signerFile, passwordFile, terminal);
         using (key)
         {
+            if (asRegistrar && CertificateCheck.RoleIn(certificate) != PersonRole.Registrar)
+                throw new CliFault(ExitCode.Refused, $"{signerFile.FullName} does not bear the mark of a registrar, so nobody would accept this: have it issued with `bridge ca issue --kind registrar`.");
             terminal.Line($"signed by    {KeyFiles.Describe(certificate)}");
             terminal.Confirm(question, yes);
             try

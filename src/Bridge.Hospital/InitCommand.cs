@@ -3,6 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using Bridge.Hospital.Configuration;
 using Bridge.Hospital.Store;
+using Bridge.Records;
 
 namespace Bridge.Hospital;
 
@@ -28,8 +29,8 @@ internal static class InitCommand
         else
             Directory.CreateDirectory(keys, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
 
-        await MakeKeyAsync(keys, "patient-ca", $"CN={msp} patient CA", output);
-        await MakeKeyAsync(keys, "status", $"CN={msp} status list", output);
+        await MakeKeyAsync(keys, "patient-ca", $"CN={msp} patient CA", role: null, output);
+        await MakeKeyAsync(keys, "status", $"CN={msp} status list", PersonRole.StatusKey, output);
         if (WriteNew(config, Skeleton(msp)))
             await output.WriteLineAsync($"made   {config}");
         else
@@ -60,7 +61,7 @@ internal static class InitCommand
         return 0;
     }
 
-    private static async Task MakeKeyAsync(string directory, string name, string subject, TextWriter output)
+    private static async Task MakeKeyAsync(string directory, string name, string subject, PersonRole? role, TextWriter output)
     {
         var keyFile = Path.Combine(directory, $"{name}.key.pem");
         var requestFile = Path.Combine(directory, $"{name}.csr.pem");
@@ -75,8 +76,7 @@ internal static class InitCommand
             WriteSecret(keyFile, key.ExportPkcs8PrivateKeyPem() + "\n");
             await output.WriteLineAsync($"made   {keyFile}");
         }
-        var request = new CertificateRequest(new X500DistinguishedName(subject), key, HashAlgorithmName.SHA256);
-        await output.WriteLineAsync(WriteNew(requestFile, request.CreateSigningRequestPem() + "\n") ? $"made   {requestFile}" : $"kept   {requestFile}");
+        await output.WriteLineAsync(WriteNew(requestFile, PersonRequest.Create(key, new X500DistinguishedName(subject), role) + "\n") ? $"made   {requestFile}" : $"kept   {requestFile}");
     }
 
     private static StoreOptions ReadStore(string config, string directory)

@@ -1,12 +1,16 @@
 using Bridge.Hospital.Access;
 using Bridge.Hospital.Anchoring;
+using Bridge.Hospital.Announcing;
 using Bridge.Hospital.Certificates;
 using Bridge.Hospital.Configuration;
 using Bridge.Hospital.CoSign;
 using Bridge.Hospital.Enrolment;
 using Bridge.Hospital.Operations;
+using Bridge.Hospital.Retracting;
 using Bridge.Hospital.Store;
 using Bridge.Hospital.Watching;
+using Bridge.Hospital.Web;
+using Bridge.Hospital.WriteBack;
 
 return await Bridge.Hospital.HospitalApp.RunAsync(args, Console.Out, Console.Error);
 
@@ -41,24 +45,32 @@ namespace Bridge.Hospital
             // The stages, in the order in which an encounter walks through them.
             builder.AddStore(settings.Store);
             builder.AddAccess(settings.Access);
+            builder.AddSignIn(settings.SignIn);
             builder.AddLedger(settings.Ledger, settings.Bridge);
             builder.AddEnrolment(settings.Enrolment);       // whose encounters may be read at all
             builder.AddWatching(settings.Watching, settings.Extraction);    // FHIR server -> extraction -> summary rows, with the cursor
-            builder.AddCoSign();                            // a doctor's decision -> anchor row
+            builder.AddCoSign(settings.Extraction.Terminology, settings.Turns);     // whose turn it is, and a doctor's decision -> anchor row
             builder.AddAnchoring(settings.Anchoring);       // anchor row -> ledger -> receipt
+            builder.AddWriteBack(settings.WriteBack);       // receipt -> the hospital's own FHIR server, where wanted
+            builder.AddRetracting(settings.Anchoring);      // what must not stand any longer -> doctor's signature -> ledger
             builder.AddCertificates(settings.Certificates); // who may sign: directory and status lists
+            builder.AddAnnouncing(settings.Announcing);     // what waits -> a Task, a mail, where wanted
             builder.AddOperations(settings.Operations);     // ticks, health, metrics, audit
 
             var app = builder.Build();
+            app.UseWebHeaders();
             app.MapAccess();
             app.MapEnrolment();
+            app.MapNotifications();
             app.MapCoSign();
+            app.MapRetracting();
             app.MapCertificates();
             app.MapOperations();
+            app.MapWeb();                                   // the console, in front of all this
             return app;
         }
 
-        /// <summary>The program: <c>serve</c> (default), <c>init</c>. Returns the exit code: 0 done, 1 failed, 2 configuration or usage.</summary>
+        /// <summary>The program: <c>serve</c> (default), <c>init</c>, <c>check</c>, <c>verify</c>, <c>status</c>, <c>pause</c>, <c>resume</c>. Returns the exit code; <c>help</c> lists them.</summary>
         public static Task<int> RunAsync(string[] args, TextWriter output, TextWriter error) => Commands.RunAsync(args, output, error);
     }
 }

@@ -29,7 +29,7 @@ public sealed record GatewayOptions
 
     /// <summary>
     /// Calls in flight at one endpoint, commit-status calls that wait for a block among them; more wait here. Default 400: a peer refuses
-    /// the 501st, and other clients share it.
+    /// the 501st, and other clients and this one's event streams share it. At most 500.
     /// </summary>
     public int MaxConcurrentCalls { get; init; } = 400;
 
@@ -60,8 +60,8 @@ public sealed record GatewayOptions
                 faults.Add($"{name} is {timeout}: it must be over zero and at most a day");
         }
 
-        if (MaxConcurrentCalls < 1)
-            faults.Add($"{nameof(MaxConcurrentCalls)} is {MaxConcurrentCalls}: it must be at least 1");
+        if (MaxConcurrentCalls is < 1 or > 500)
+            faults.Add($"{nameof(MaxConcurrentCalls)} is {MaxConcurrentCalls}: it must be from 1 to 500, beyond which a peer refuses calls");
         if (MaxMessageSize < 1)
             faults.Add($"{nameof(MaxMessageSize)} is {MaxMessageSize}: it must be at least 1");
         if (faults.Count > 0)

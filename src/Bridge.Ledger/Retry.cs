@@ -49,11 +49,8 @@ public static class Retry
     /// <param name="details">What the peers behind it said.</param>
     public static RetryAction After(TransactionStage stage, GrpcStatusCode code, string status, IReadOnlyList<ErrorDetail> details)
     {
-        if (code == GrpcStatusCode.ResourceExhausted
-            || (code == GrpcStatusCode.Unknown && status.Contains(PeerOverloaded, StringComparison.Ordinal)))
-        {
+        if (IsOverload(code, status))
             return RetryAction.SameAgain;
-        }
 
         return stage switch
         {
@@ -88,6 +85,10 @@ public static class Retry
             _ => throw new ArgumentOutOfRangeException(nameof(stage), stage, "not a stage of a transaction"),
         };
     }
+
+    /// <summary>A peer's refusal of a call that it has not looked at, because it is asked too much.</summary>
+    internal static bool IsOverload(GrpcStatusCode code, string status) => code == GrpcStatusCode.ResourceExhausted
+        || (code == GrpcStatusCode.Unknown && status.Contains(PeerOverloaded, StringComparison.Ordinal));
 
     /// <summary>After a commit that found the transaction invalid.</summary>
     public static RetryAction After(TxValidationCode code) => code switch

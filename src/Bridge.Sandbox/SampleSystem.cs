@@ -9,7 +9,12 @@ using Bridge.Sandbox.Setup;
 namespace Bridge.Sandbox;
 
 /// <summary>What is kept of a data folder between starts: addresses, which other parts remember, and the people's tokens.</summary>
-internal sealed record SampleSettings(int FhirPort, int LedgerPort, int HospitalPort, IReadOnlyList<SamplePerson> People);
+/// <param name="FhirPort">Of the FHIR server.</param>
+/// <param name="LedgerPort">The lowest of the ledger's.</param>
+/// <param name="HospitalPort">Of the hospital's bridge.</param>
+/// <param name="People">Who may sign in.</param>
+/// <param name="Fabric">On which ledger it was made.</param>
+internal sealed record SampleSettings(int FhirPort, int LedgerPort, int HospitalPort, IReadOnlyList<SamplePerson> People, bool Fabric = false);
 
 /// <summary>Where and how a sample system runs.</summary>
 /// <param name="Data">Everything it writes lies under this folder; a later start goes on from it.</param>
@@ -139,17 +144,20 @@ internal sealed class SampleSystem : IAsyncDisposable
         var file = Path.Combine(options.Data, "sandbox.json");
         if (File.Exists(file) && JsonSerializer.Deserialize<SampleSettings>(File.ReadAllText(file)) is { } kept)
         {
-            return kept;
+            return kept.Fabric == options.Fabric
+                ? kept
+                : throw new SandboxException($"{options.Data} was made with --ledger {(kept.Fabric ? "fabric" : "dev")}: name another folder with --data, or that ledger.");
         }
 
         var settings = new SampleSettings(
             Ports.FreeRun(options.FixedPorts ? SampleFhirPort : 0, 1),
-            options.Fabric ? FabricPart.FreeBase(SampleFabricPort) : Ports.FreeRun(options.FixedPorts ? SampleLedgerPort : 0, 3),
+            options.Fabric ? FabricPart.FreeBase(options.FixedPorts ? SampleFabricPort : Random.Shared.Next(1_100, 2_900) * 10) : Ports.FreeRun(options.FixedPorts ? SampleLedgerPort : 0, 3),
             Ports.FreeRun(options.FixedPorts ? SampleHospitalPort : 0, 1),
             [
                 SamplePerson.New(DoctorName, "doctor", DoctorLicence), SamplePerson.New("Front desk", "desk"),
                 SamplePerson.New("Medical affairs", "registrar"), SamplePerson.New("Operations", "operator"),
-            ]);
+            ],
+            options.Fabric);
         PrivateFile.Write(file, JsonSerializer.Serialize(settings));
         return settings;
     }

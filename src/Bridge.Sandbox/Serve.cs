@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Bridge.Sandbox.Consortium;
 using Bridge.Sandbox.Parts;
+using Bridge.Sandbox.Processes;
 using Bridge.Sandbox.Setup;
 using Bridge.Sandbox.Walkthrough;
 
@@ -13,17 +14,17 @@ internal static class Serve
     private const string SamplePatientId = "pat-01";
     private const string SamplePractitionerId = "doc-01";
 
-    public static async Task<int> RunAsync(string? data, TextWriter output, CancellationToken ct)
+    public static async Task<int> RunAsync(string? data, bool fabric, TextWriter output, CancellationToken ct)
     {
         var checkout = Checkout.Find();
-        var folder = Path.GetFullPath(data ?? Path.Combine(checkout.Root, ".data", "sandbox"));
+        var folder = Path.GetFullPath(data ?? Path.Combine(checkout.Root, ".data", fabric ? "sandbox-fabric" : "sandbox"));
         Directory.CreateDirectory(folder);
         using var turn = Take(folder);
         var report = new Report(output);
         report.Heading($"Starting the Bridge Sandbox: for trying and testing, on this machine only. Data: {folder}");
         try
         {
-            await using var system = await SampleSystem.StartAsync(checkout, new SampleOptions(folder, checkout.Samples, FixedPorts: true), report, ct);
+            await using var system = await SampleSystem.StartAsync(checkout, new SampleOptions(folder, checkout.Samples, FixedPorts: true, fabric), report, ct);
             await SampleDoctor.ConfirmedAsync(system, report, ct);
             await EnrolSampleAsync(system, report, ct);
             Print(system, output);
@@ -68,20 +69,15 @@ internal static class Serve
     private static async Task WaitAsync(SampleSystem system, CancellationToken ct)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        var parts = new[] { system.Fhir.Process, ((LedgerPart)system.Ledger).Process, system.Hospital.Process };
         try
         {
-            var first = await Task.WhenAny(parts.Select(async part =>
-            {
-                await part.WaitForExitAsync(ended.Token);
-                return part;
-            }));
-            var part = await first;
+            var first = await Task.WhenAny(EndedAsync(system.Fhir.Process, ended.Token), EndedAsync(system.Hospital.Process, ended.Token), system.Ledger.EndedAsync(ended.Token));
+            var said = await first;
             // Ctrl+C reaches the whole terminal: a part may end a moment before this process hears of it.
             await Task.WhenAny(Task.Delay(TimeSpan.FromSeconds(1), ct));
             if (!ct.IsCancellationRequested)
             {
-                throw new SandboxException($"{part.Command.Name} ended by itself (exit code {part.ExitCode}); see {part.Command.LogFile}");
+                throw new SandboxException(said);
             }
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested)
@@ -94,17 +90,24 @@ internal static class Serve
         }
     }
 
+    private static async Task<string> EndedAsync(ChildProcess process, CancellationToken ct)
+    {
+        await process.WaitForExitAsync(ct);
+        return $"{process.Command.Name} ended by itself (exit code {process.ExitCode}); see {process.Command.LogFile}";
+    }
+
     private static void Print(SampleSystem system, TextWriter output)
     {
         var hospital = new UriBuilder(system.Hospital.Address) { Host = "localhost" }.Uri.GetLeftPart(UriPartial.Authority);
         var fhir = new UriBuilder(system.Fhir.Address) { Host = "localhost" }.Uri.ToString();
-        var ledger = new UriBuilder(((LedgerPart)system.Ledger).Endpoint(system.Consortium.A.Msp)) { Host = "localhost" }.Uri.GetLeftPart(UriPartial.Authority);
+        var ledger = new UriBuilder(system.Ledger.Endpoint(system.Consortium.A.Msp)) { Host = "localhost" }.Uri.GetLeftPart(UriPartial.Authority);
         output.WriteLine($"""
 
             Running.
+              Console          {hospital}/        (open it in a browser and choose who to be)
               FHIR server      {fhir}
               Hospital bridge  {hospital}        ({system.Consortium.A.Name}, {system.Consortium.A.Msp})
-              Ledger           {ledger}        (Fabric gateway of {system.Consortium.A.Msp}; connection profiles in {((LedgerPart)system.Ledger).Data})
+              Ledger           {ledger}        (Fabric gateway of {system.Consortium.A.Msp}; connection profiles in {system.Ledger.Data})
 
             People, and the token each signs in with
             """);

@@ -186,6 +186,26 @@ public partial class HouseTests
         Assert.True(faults.Count == 0, string.Join(Environment.NewLine, faults));
     }
 
+    /// <summary>The one thing of style that neither the build nor the formatter of white space sees.</summary>
+    [Fact]
+    public void SourceFiles_Usings_StandInOrderSystemFirst()
+    {
+        var faults = new List<string>();
+        foreach (var file in TrackedFiles().Where(f => f.EndsWith(".cs", StringComparison.Ordinal)))
+        {
+            var names = File.ReadLines(Path.Combine(Root, file)).TakeWhile(line => line.Length == 0 || line.StartsWith("using ", StringComparison.Ordinal) || line.StartsWith('#'))
+                .Select(line => PlainUsing().Match(line)).Where(match => match.Success).Select(match => match.Groups[1].Value).ToList();
+            var ordered = names.OrderBy(name => name == "System" || name.StartsWith("System.", StringComparison.Ordinal) ? 0 : 1)
+                .ThenBy(name => name.Replace('.', '\0'), StringComparer.OrdinalIgnoreCase);
+            if (names.Zip(ordered).FirstOrDefault(pair => pair.First != pair.Second) is { First: { } misplaced })
+                faults.Add($"{file}: using {misplaced} is out of order");
+        }
+        Assert.True(faults.Count == 0, string.Join(Environment.NewLine, faults));
+    }
+
+    [GeneratedRegex(@"^using ([\w.]+);$")]
+    private static partial Regex PlainUsing();
+
     /// <summary>Each pattern is written so that it does not match this file.</summary>
     private static readonly (string What, Regex Pattern)[] Forbidden =
     [
@@ -238,7 +258,7 @@ public partial class HouseTests
         return [.. names.Where(name => File.Exists(Path.Combine(Root, name)))];
     }
 
-    private static string FindRoot()
+    internal static string FindRoot()
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {

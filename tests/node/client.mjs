@@ -7,7 +7,7 @@ import { connect, hash, signers } from '@hyperledger/fabric-gateway';
 
 const decoder = new TextDecoder();
 
-/** @param options overrides: certificate and key (PEM), mspId, signer, channel, chaincode, seconds (deadline of each call) */
+/** @param options overrides: certificate and key (PEM), mspId, signer (with unhashed: of the message itself), channel, chaincode, seconds (deadline of each call) */
 export function open(profilePath, options = {}) {
   const profile = JSON.parse(readFileSync(profilePath, 'utf8'));
   const at = (name) => readFileSync(resolve(dirname(profilePath), name), 'utf8');
@@ -26,7 +26,7 @@ export function open(profilePath, options = {}) {
     client,
     identity: { mspId, credentials: Buffer.from(options.certificate ?? at(profile.certificate)) },
     signer: options.signer ?? signers.newPrivateKeySigner(createPrivateKey(options.key ?? at(profile.key))),
-    hash: hash.sha256,
+    hash: options.unhashed ? hash.none : hash.sha256,
     evaluateOptions: deadline,
     endorseOptions: deadline,
     submitOptions: deadline,

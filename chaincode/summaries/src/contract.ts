@@ -142,8 +142,8 @@ export class SummariesContract extends Contract {
   }
 
   @Transaction(false)
-  public async ReadStatus(ctx: Context, hospital: string): Promise<string> {
-    return read(ctx, readStatus, hospital);
+  public async ReadStatus(ctx: Context, hospital: string, part: string): Promise<string> {
+    return read(ctx, readStatus, hospital, part);
   }
 
   @Transaction(false)

@@ -1,7 +1,7 @@
 import type { Ledger } from './ledger';
 import { refuse } from './refusal';
-import { canonicalBytes, canonical } from './rules/canonical';
-import { digest, tombOf } from './rules/encoding';
+import { canonical } from './rules/canonical';
+import { canonicalBytes, digest, tombOf } from './rules/encoding';
 import { isObject, JsonSyntaxError, parseJson, type JsonObject, type JsonValue } from './rules/json';
 import { bothPolicy, eitherPolicy } from './rules/policy';
 import { bodiesOf, tombsOf, type Session } from './session';

@@ -102,7 +102,7 @@ test('The doctor: known, fresh, the one that signed, of this hospital, active, w
   await expect('DOCTOR_STALE', {}, {}, before);
   await expect('DOCTOR_REVOKED');
 
-  const brief = await world.doctor(a, a.office('Dr Locum', newKeys(), now() - 100, now() + 60));
+  const brief = await world.doctor(a, a.office('doctor', 'Dr Locum', newKeys(), now() - 100, now() + 60));
   await accepted(world.anchorAll([world.item(patient, brief).item], world.doctors(brief)));
   await refused(world.anchorAll([world.item(patient, brief).item], world.doctors(brief), a, { time: now() + 100 }), 'DOCTOR_EXPIRED');
   await refused(world.anchorAll([world.item(patient, brief).item], world.doctors(brief), a, { time: now() - 200 }), 'DOCTOR_EXPIRED');

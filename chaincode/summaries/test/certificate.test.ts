@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkCa, checkLeaf, checkOffice, checkPatientCa, clientAuth, documentSigning, isIssuedBy, readCertificate, readCertificateText } from '../src/rules/certificate';
+import { checkCa, checkLeaf, checkOffice, checkPatientCa, clientAuth, documentSigning, isIssuedBy, readCertificate, readCertificateText, roleArc, roleMarks, type Role } from '../src/rules/certificate';
 import { children, DerError, readBits, readBoolean, readDer, readOid, readTime, readUnsigned } from '../src/rules/der';
 import { RuleError } from '../src/refusal';
 import { bits, boolean, oid, sequence, time, tlv, utf8 } from './helpers/der';
@@ -9,10 +9,10 @@ import { mint, mintDer, newKeys, newRsaKeys, spkiOf, type CertificateForm, type 
 const at = 1_790_000_000;
 const dates = { notBefore: at - 1000, notAfter: at + 1000 };
 const ca = mint({ name: 'CA', keys: newKeys(), ...dates, ca: true });
-const leafForm = (more: Partial<CertificateForm> = {}): CertificateForm => ({ name: 'Dr Ada', keys: newKeys(), issuer: ca, ...dates, purposes: [documentSigning], ...more });
+const leafForm = (more: Partial<CertificateForm> = {}): CertificateForm => ({ name: 'Dr Ada', keys: newKeys(), issuer: ca, ...dates, purposes: [documentSigning, roleMarks.doctor], ...more });
 const office = (more: Partial<CertificateForm> = {}): (() => void) => {
   const { certificate } = mint(leafForm(more));
-  return () => { checkOffice(certificate, [ca.certificate], at); };
+  return () => { checkOffice(certificate, 'doctor', [ca.certificate], at); };
 };
 
 test('readCertificate reads what the rules need', () => {
@@ -24,7 +24,7 @@ test('readCertificate reads what the rules need', () => {
   assert.equal(certificate.keyKind, 'P-256');
   assert.equal(certificate.isCa, false);
   assert.deepEqual([...(certificate.keyUsage ?? [])], [0]);
-  assert.deepEqual(certificate.extendedKeyUsage, [documentSigning]);
+  assert.deepEqual(certificate.extendedKeyUsage, [documentSigning, roleMarks.doctor]);
 });
 
 test('readCertificate tells kinds of keys apart', () => {
@@ -69,11 +69,39 @@ const officeFaults: Readonly<Record<string, Partial<CertificateForm>>> = {
   'an empty common name': { name: ' ' },
   'another ExtendedKeyUsage': { purposes: [clientAuth] },
   'no ExtendedKeyUsage': { purposes: [] },
+  'no mark': { purposes: [documentSigning] },
+  'a registrar\'s mark': { purposes: [documentSigning, roleMarks.registrar] },
+  'a status key\'s mark': { purposes: [documentSigning, roleMarks['status-key']] },
+  'two marks': { purposes: [documentSigning, roleMarks.doctor, roleMarks.registrar] },
+  'its mark twice': { purposes: [documentSigning, roleMarks.doctor, roleMarks.doctor] },
+  'a mark that a later version may know': { purposes: [documentSigning, roleMarks.doctor, `${roleArc}.99`] },
+  'the arc itself': { purposes: [documentSigning, roleMarks.doctor, roleArc] },
+  'a longer mark': { purposes: [documentSigning, `${roleMarks.doctor}.1`] },
+  'its mark without documentSigning': { purposes: [roleMarks.doctor] },
   'an unknown critical extension': { unknownCritical: true },
   'dates in the past': { notBefore: at - 2000, notAfter: at - 1 },
   'dates in the future': { notBefore: at + 1, notAfter: at + 2000 },
 };
 for (const [name, more] of Object.entries(officeFaults)) test(`checkOffice refuses ${name}`, () => { assert.throws(office(more), RuleError); });
+
+test('checkOffice accepts each role by its own mark only, whatever else stands beside it', () => {
+  const roles = Object.keys(roleMarks) as Role[];
+  for (const marked of roles) {
+    const { certificate } = mint(leafForm({ purposes: [roleMarks[marked], '1.3.6.1.5.5.7.3.4', documentSigning, `${roleArc}1`] }));
+    for (const role of roles)
+      if (role === marked) checkOffice(certificate, role, [ca.certificate], at);
+      else assert.throws(() => { checkOffice(certificate, role, [ca.certificate], at); }, RuleError, `${marked} as ${role}`);
+  }
+});
+
+test('A CA or a patient bears no mark', () => {
+  for (const purposes of [[roleMarks.registrar], [documentSigning, `${roleArc}.99`], [roleArc]]) {
+    assert.throws(() => { checkCa(mint({ name: 'x', keys: newKeys(), ...dates, ca: true, purposes }).certificate, at); }, RuleError);
+    assert.throws(() => { checkPatientCa(mint({ name: 'x', keys: newKeys(), issuer: ca, ...dates, ca: true, pathLength: 0, purposes }).certificate, [ca.certificate], at); }, RuleError);
+    assert.throws(() => { checkLeaf(mint(leafForm({ purposes: [clientAuth, ...purposes] })).certificate, clientAuth, null, at); }, RuleError);
+  }
+  checkCa(mint({ name: 'x', keys: newKeys(), ...dates, ca: true, purposes: [clientAuth] }).certificate, at);
+});
 
 test('checkOffice refuses a leaf of the patient CA: the bridge could mint a doctor', () => {
   const patientCa = mint({ name: 'Patients', keys: newKeys(), issuer: ca, ...dates, ca: true, pathLength: 0 });
@@ -83,14 +111,14 @@ test('checkOffice refuses a leaf of the patient CA: the bridge could mint a doct
 test('checkOffice refuses an expired people CA', () => {
   const old = mint({ name: 'Old', keys: newKeys(), notBefore: at - 2000, notAfter: at - 1, ca: true });
   const { certificate } = mint(leafForm({ issuer: old }));
-  assert.throws(() => { checkOffice(certificate, [old.certificate], at); }, RuleError);
+  assert.throws(() => { checkOffice(certificate, 'doctor', [old.certificate], at); }, RuleError);
 });
 
 test('checkLeaf at the very ends of the dates', () => {
   const { certificate } = mint(leafForm());
-  checkLeaf(certificate, documentSigning, dates.notBefore);
-  checkLeaf(certificate, documentSigning, dates.notAfter);
-  assert.throws(() => { checkLeaf(certificate, documentSigning, dates.notAfter + 1); }, RuleError);
+  checkLeaf(certificate, documentSigning, 'doctor', dates.notBefore);
+  checkLeaf(certificate, documentSigning, 'doctor', dates.notAfter);
+  assert.throws(() => { checkLeaf(certificate, documentSigning, 'doctor', dates.notAfter + 1); }, RuleError);
 });
 
 test('checkCa wants BasicConstraints and, where there is KeyUsage, keyCertSign', () => {

@@ -4,7 +4,7 @@ import { canonical } from '../src/rules/canonical';
 import { readCompact, type CompactKind } from '../src/rules/compact';
 import { digest } from '../src/rules/encoding';
 import type { JsonObject } from '../src/rules/json';
-import { approvalKind, confirmationKind, consentKind, doctorKind, erasureKind, revocationKind, statusKind, withdrawalKind } from '../src/rules/statements';
+import { approvalKind, confirmationKind, consentKind, doctorKind, erasureKind, partOf, revocationKind, statusKind, withdrawalKind } from '../src/rules/statements';
 import { compact, encode, handleOf, mint, newKeys, signEs256 } from './helpers/pki';
 
 const keys = newKeys();
@@ -61,6 +61,7 @@ test('Compact BAD_CERTIFICATE and UNKNOWN_HEADER: an office names exactly one ce
 
 const accepts = <T>(kind: CompactKind<T>, payload: JsonObject): boolean => kind.schema(payload) !== null;
 const d = digest('x');
+const ofPart = (part: number, parts: number, count = 1): string[] => Array.from({ length: 100_000 }, (_, i) => digest(`leaf ${String(i)}`)).filter((one) => partOf(one, parts) === part).slice(0, count);
 const schemas: readonly (readonly [string, CompactKind<unknown>, JsonObject, readonly JsonObject[], readonly JsonObject[]])[] = [
   ['consent', consentKind, { v: 1, consentId: handleOf(), hospital: 'A', patientKey: d, purposes: ['peers'], recipients: ['P'], notice: d, language: 'zh-CN', exp: '2028-02-29' },
     [{ purposes: ['rare', 'peers', 'sensitive:hiv'] }, { language: 'en' }, { recipients: ['P', 'Q'] }],
@@ -74,8 +75,10 @@ const schemas: readonly (readonly [string, CompactKind<unknown>, JsonObject, rea
   ['revocation', revocationKind, { v: 1, hospital: 'A', handle: handleOf(), thumbprint: d, reason: 'left' }, [], [{ reason: '' }, { reason: 'x'.repeat(65) }]],
   ['approval', approvalKind, { v: 1, by: 'B', msp: 'A', name: 'n', caDigests: { bridge: [d], people: [digest('a'), digest('b')].sort() }, registrar: d, seq: 1, record: d }, [{ seq: 9007199254740991 }],
     [{ seq: 0 }, { seq: 1.5 }, { caDigests: { bridge: [d] } }, { caDigests: { bridge: [], people: [d] } }, { caDigests: { bridge: [d, d], people: [d] } }, { caDigests: { bridge: [d], people: [digest('a'), digest('b')].sort().reverse() } }]],
-  ['status', statusKind, { v: 1, hospital: 'A', seq: 1, thisUpdate: 1000, nextUpdate: 87400, revoked: [d] }, [{ revoked: [] }],
-    [{ nextUpdate: 87401 }, { nextUpdate: 1000 }, { revoked: ['x'] }, { thisUpdate: -1 }]],
+  ['status', statusKind, { v: 1, hospital: 'A', record: d, seq: 1, thisUpdate: 1000, nextUpdate: 87400, part: 0, parts: 1, revoked: [d] },
+    [{ revoked: [] }, { part: 255, parts: 256, revoked: ofPart(255, 256) }, { part: 2, parts: 3, revoked: ofPart(2, 3) }, { revoked: ofPart(0, 1, 768) }],
+    [{ nextUpdate: 87401 }, { nextUpdate: 1000 }, { revoked: ['x'] }, { thisUpdate: -1 }, { record: 'x' }, { part: 1 }, { part: 0, parts: 0 }, { part: -1 }, { part: 256, parts: 257, revoked: [] },
+      { revoked: ofPart(0, 1, 769) }, { part: 1, parts: 3, revoked: ofPart(2, 3) }, { part: 0, parts: 2, revoked: [...ofPart(0, 2), ...ofPart(1, 2)] }]],
 ];
 for (const [name, kind, base, good, bad] of schemas)
   test(`The schema of ${name} is closed`, () => {

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { documentSigning, roleMarks, type Role } from '../src/rules/certificate';
 import { digest } from '../src/rules/encoding';
+import { canonical } from '../src/rules/canonical';
 import type { JsonObject } from '../src/rules/json';
+import { mostRevoked, partOf } from '../src/rules/statements';
 import { callerOf } from './helpers/fabric';
 import { compact, handleOf, mint, newKeys, saltOf, type Identity } from './helpers/pki';
 import { accepted, HospitalSetup, now, refused, World } from './helpers/world';
@@ -69,8 +72,9 @@ test('BAD_RECORD: what a hospital record must not hold', async () => {
     { name: '' }, { more: 1 }, { v: 2 }, { msp: 'a/b' }, { cas: [] }, { cas: [cas[0] as JsonObject] }, { cas: [cas[1] as JsonObject, cas[1] as JsonObject] }, { cas: [...cas, { use: 'spare', certificate: '' }] },
     { registrar: 'AAAA' }, { registrar: b.registrar.text }, { registrar: c.patientCa.text }, { statusKey: c.registrar.text }, { patientCa: c.peopleCa.text }, { patientCa: c.registrar.text },
     { patientCa: certificate({ issuer: c.peopleCa, ca: true }) }, { patientCa: certificate({ issuer: c.peopleCa, ca: true, pathLength: 1 }) },
-    { statusKey: c.office('x', c.registrar.keys).text }, { registrar: c.office('x', a.registrar.keys).text }, { registrar: c.office('x', world.attestor.keys).text },
-    { registrar: c.office('old', newKeys(), now() - 100, now() - 10).text },
+    { statusKey: c.office('status-key', 'x', c.registrar.keys).text }, { registrar: c.office('registrar', 'x', a.registrar.keys).text }, { registrar: c.office('registrar', 'x', world.attestor.keys).text },
+    { registrar: c.office('doctor', 'R').text }, { registrar: c.office('status-key', 'R').text }, { statusKey: c.office('registrar', 'S').text }, { statusKey: c.office('doctor', 'S').text },
+    { registrar: c.office('registrar', 'old', newKeys(), now() - 100, now() - 10).text },
     { cas: [{ use: 'people', certificate: certificate({ ca: true }) }, cas[1] as JsonObject] },
     { cas: [cas[0] as JsonObject, { use: 'bridge', certificate: certificate({ ca: true, issuer: c.peopleCa }) }] },
     { cas: [cas[0] as JsonObject, { use: 'bridge', certificate: c.peopleCa.text }] },
@@ -144,7 +148,7 @@ test('A change of a hospital: its own bridge, approvals of a majority, CAs that 
   const propose = (record: JsonObject, caller = a.caller): ReturnType<typeof world.directoryCall> => world.directoryCall(caller, ['ProposeHospital', JSON.stringify(record)]);
   const other = new HospitalSetup(a.msp);
   await refused(propose({ ...other.record(), seq: 2 }), 'CA_ROLLOVER');
-  const next = a.record({ seq: 2, registrar: a.office('New registrar').text });
+  const next = a.record({ seq: 2, registrar: a.office('registrar', 'New registrar').text });
   await refused(propose(next, b.caller), 'NOT_BRIDGE');
   await refused(propose(a.record({ seq: 3 })), 'WRONG_SEQ');
   await accepted(propose(next));
@@ -155,18 +159,22 @@ test('A change of a hospital: its own bridge, approvals of a majority, CAs that 
 
   const keys = newKeys();
   const newCa = mint({ name: 'HospitalAMSP people', keys, issuer: a.peopleCa, notBefore: now() - 10, notAfter: now() + 10_000, ca: true });
-  const offices = (name: string): Identity => mint({ name, keys: newKeys(), issuer: { ...newCa }, notBefore: now() - 10, notAfter: now() + 10_000, purposes: ['1.3.6.1.5.5.7.3.36'] });
+  const offices = (role: Role): Identity => mint({ name: role, keys: newKeys(), issuer: { ...newCa }, notBefore: now() - 10, notAfter: now() + 10_000, purposes: [documentSigning, roleMarks[role]] });
   const rolled = a.record({
-    seq: 3, cas: [{ use: 'people', certificate: newCa.text }, { use: 'bridge', certificate: a.bridgeCa.text }], registrar: offices('R').text, statusKey: offices('S').text,
+    seq: 3, cas: [{ use: 'people', certificate: newCa.text }, { use: 'bridge', certificate: a.bridgeCa.text }], registrar: offices('registrar').text, statusKey: offices('status-key').text,
     patientCa: mint({ name: 'P', keys: newKeys(), issuer: newCa, notBefore: now() - 10, notAfter: now() + 10_000, ca: true, pathLength: 0 }).text,
   });
   await accepted(propose(rolled));
+  // a patient CA lies on the bridge: one that was replaced must not come back as a CA of people
+  const patients = mint({ name: 'P', keys: newKeys(), issuer: a.peopleCa, notBefore: now() - 10, notAfter: now() + 10_000, ca: true, pathLength: 0 });
+  const cas = [...(a.record()['cas'] as JsonObject[]), { use: 'people', certificate: a.patientCa.text }];
+  await refused(propose(a.record({ seq: 3, cas, patientCa: patients.text })), 'CA_ROLLOVER');
 });
 
 test('A proposal is judged again when it comes into force', async () => {
   const world = await new World().init();
   const { a, b, c } = world;
-  const short = c.record({ registrar: c.office('R', newKeys(), now() - 10, now() + 60).text });
+  const short = c.record({ registrar: c.office('registrar', 'R', newKeys(), now() - 10, now() + 60).text });
   await accepted(world.directoryCall(a.caller, ['ProposeHospital', JSON.stringify(short)]));
   await accepted(world.directoryCall(a.caller, ['ApproveHospital', c.msp, '1', a.approval(short)]));
   await refused(world.directoryCall(a.caller, ['ApproveHospital', c.msp, '1', b.approval(short)], undefined, now() + 100), 'BAD_RECORD');
@@ -178,7 +186,7 @@ test('An approval counts no more when its signer is no registrar any more', asyn
   const record = c.record();
   await accepted(world.directoryCall(a.caller, ['ProposeHospital', JSON.stringify(record)]));
   assert.equal((await accepted(world.directoryCall(a.caller, ['ApproveHospital', c.msp, '1', a.approval(record)]))).payload, 'APPROVED');
-  const changed = a.record({ seq: 2, registrar: a.office('New registrar').text });
+  const changed = a.record({ seq: 2, registrar: a.office('registrar', 'New registrar').text });
   await accepted(world.directoryCall(a.caller, ['ProposeHospital', JSON.stringify(changed)]));
   for (const by of [a, b]) await accepted(world.directoryCall(a.caller, ['ApproveHospital', a.msp, '2', by.approval(changed)]));
   assert.equal((await accepted(world.directoryCall(a.caller, ['ApproveHospital', c.msp, '1', b.approval(record)]))).payload, 'APPROVED');
@@ -223,7 +231,7 @@ test('The attestor can confirm and revoke; an expired confirmer cannot', async (
   await accepted(world.directoryCall(world.a.caller, ['ConfirmDoctor', world.a.msp], { handle: first.handle, confirmation: world.confirmation(first, world.attestor), salt: saltOf() }));
   await accepted(world.directoryCall(world.a.caller, ['RevokeDoctor', world.a.msp], { handle: first.handle, revocation: world.revocation(first, world.attestor), salt: saltOf() }));
   const old = new World();
-  const expired = old.b.office('Registrar', newKeys(), now() - 100, now() + 60);
+  const expired = old.b.office('registrar', 'Registrar', newKeys(), now() - 100, now() + 60);
   const json = JSON.stringify({ ...old.consortium(), hospitals: [old.a.record(), old.b.record({ registrar: expired.text })] });
   old.file(json);
   await accepted(old.fabric.submit({ caller: old.a.caller, ...initArgs(old, json) }));
@@ -235,7 +243,7 @@ test('ProposeDoctor refuses', async () => {
   const world = await new World().init();
   const { a, b } = world;
   const doctor = await world.proposed();
-  const fresh = a.office('Dr New Person');
+  const fresh = a.office('doctor', 'Dr New Person');
   const propose = (more: JsonObject = {}, identity = fresh, statement: JsonObject = {}, signer = a.registrar, caller = a.caller): ReturnType<typeof world.directoryCall> => {
     const handle = (more['handle'] as string | undefined) ?? handleOf();
     return world.directoryCall(caller, ['ProposeDoctor', a.msp], { handle, certificate: identity.text, statement: world.statement(a, identity, handle, statement, signer), salt: saltOf(), leafSalt: saltOf(), ...more });
@@ -244,8 +252,9 @@ test('ProposeDoctor refuses', async () => {
   await refused(propose({}, fresh, {}, a.registrar, callerOf(a.msp, a.newBridge())), 'NOT_BRIDGE');
   await refused(propose({}, fresh, {}, a.registrar, world.portalCaller), 'NOT_BRIDGE');
   await refused(propose({ certificate: 'AAAA' }), 'BAD_DOCTOR_CERTIFICATE');
-  await refused(propose({}, b.office('Dr B')), 'BAD_DOCTOR_CERTIFICATE');
-  await refused(propose({}, mint({ name: 'Dr X', keys: newKeys(), issuer: a.patientCa, notBefore: now() - 10, notAfter: now() + 1000, purposes: ['1.3.6.1.5.5.7.3.36'] })), 'BAD_DOCTOR_CERTIFICATE');
+  await refused(propose({}, b.office('doctor', 'Dr B')), 'BAD_DOCTOR_CERTIFICATE');
+  for (const role of ['registrar', 'status-key'] as const) await refused(propose({}, a.office(role, 'Dr New Person')), 'BAD_DOCTOR_CERTIFICATE');
+  await refused(propose({}, mint({ name: 'Dr X', keys: newKeys(), issuer: a.patientCa, notBefore: now() - 10, notAfter: now() + 1000, purposes: [documentSigning, roleMarks.doctor] })), 'BAD_DOCTOR_CERTIFICATE');
   await refused(propose({ statement: 'x' }), 'BAD_STATEMENT');
   await refused(propose({}, fresh, { thumbprint: digest('x') }), 'BAD_STATEMENT');
   await refused(propose({}, fresh, { handle: handleOf() }), 'BAD_STATEMENT');
@@ -257,7 +266,7 @@ test('ProposeDoctor refuses', async () => {
   await refused(propose({ handle: doctor.handle }), 'DOCTOR_EXISTS');
   await refused(propose({}, doctor.identity), 'LEAF_IN_USE');
   for (const keys of [a.registrar.keys, a.statusKey.keys, a.patientCa.keys, a.peopleCa.keys, a.bridgeCa.keys, b.registrar.keys, b.peopleCa.keys, world.attestor.keys, a.bridge.keys])
-    await refused(propose({}, a.office('Dr Two Roles', keys)), 'KEY_IN_OTHER_ROLE');
+    await refused(propose({}, a.office('doctor', 'Dr Two Roles', keys)), 'KEY_IN_OTHER_ROLE');
   await accepted(propose());
   await refused(world.directoryCall(a.caller, ['ProposeDoctor', 'HospitalCMSP'], {}), 'UNKNOWN_HOSPITAL');
 });
@@ -276,13 +285,16 @@ test('Status lists: the hospital\'s status key, growing seq, not past nextUpdate
   const world = await new World().init();
   const { a, b } = world;
   const list = (seq: number, more: JsonObject = {}, signer = a.statusKey): string =>
-    compact('bridge-status+jws', { v: 1, hospital: a.msp, seq, thisUpdate: now(), nextUpdate: now() + 86400, revoked: [], ...more }, signer.keys, signer.text);
+    compact('bridge-status+jws', { v: 1, hospital: a.msp, record: digest(canonical(a.record())), seq, thisUpdate: now(), nextUpdate: now() + 86400, part: 0, parts: 1, revoked: [], ...more }, signer.keys, signer.text);
   const publish = (status: string, caller = a.caller): ReturnType<typeof world.directoryCall> => world.directoryCall(caller, ['PublishStatus', a.msp], { status, salt: saltOf() });
-  await refused(world.fabric.evaluate({ caller: world.portalCaller, args: ['ReadStatus', a.msp] }, 'PortalMSP'), 'NOT_FOUND');
+  const readPart = (part: string): ReturnType<typeof world.fabric.evaluate> => world.fabric.evaluate({ caller: world.portalCaller, args: ['ReadStatus', a.msp, part] }, 'PortalMSP');
+  await refused(readPart('0'), 'NOT_FOUND');
+  for (const part of ['', '-1', '00', '256', '1.0', 'x', '0/1']) await refused(readPart(part), 'BAD_INPUT');
   await refused(publish('x'), 'BAD_STATUS');
   await refused(publish(list(1, {}, a.registrar)), 'BAD_STATUS');
   await refused(publish(list(1, {}, b.statusKey)), 'BAD_STATUS');
   await refused(publish(list(1, { hospital: b.msp })), 'BAD_STATUS');
+  await refused(publish(list(1, { record: digest(canonical(a.record({ seq: 2 }))) })), 'BAD_STATUS');
   await refused(publish(list(1, { thisUpdate: now() - 7200, nextUpdate: now() - 3600 })), 'BAD_STATUS');
   await refused(publish(list(1, { thisUpdate: now() + 7200 })), 'BAD_STATUS');
   await refused(publish(list(1), b.caller), 'NOT_BRIDGE');
@@ -291,7 +303,30 @@ test('Status lists: the hospital\'s status key, growing seq, not past nextUpdate
   await refused(publish(first), 'WRONG_SEQ');
   await accepted(publish(list(5)));
   await refused(publish(list(4)), 'WRONG_SEQ');
-  assert.notEqual((await accepted(world.fabric.evaluate({ caller: world.portalCaller, args: ['ReadStatus', a.msp] }, 'PortalMSP'))).payload, first);
+  assert.notEqual((await accepted(readPart('0'))).payload, first);
+  // each part counts by itself
+  const second = list(1, { part: 1, parts: 2 });
+  await accepted(publish(second));
+  assert.equal((await accepted(readPart('1'))).payload, second);
+  await refused(publish(list(1, { part: 1, parts: 2 })), 'WRONG_SEQ');
+});
+
+test('Twenty thousand revoked certificates fit into parts of a status list, each within a signed text of 64 KiB whatever its certificate', async () => {
+  const world = await new World().init();
+  const { a } = world;
+  const revoked = Array.from({ length: 20_000 }, (_, i) => digest(`leaf ${String(i)}`));
+  const parts = 32;
+  for (let part = 0; part < parts; part++) {
+    const here = revoked.filter((thumbprint) => partOf(thumbprint, parts) === part);
+    assert.ok(here.length <= mostRevoked, `${String(here.length)} in part ${String(part)}`);
+    if (part % 8 !== 0) continue;
+    const status = compact('bridge-status+jws', { v: 1, hospital: a.msp, record: digest(canonical(a.record())), seq: 1, thisUpdate: now(), nextUpdate: now() + 86400, part, parts, revoked: here }, a.statusKey.keys, a.statusKey.text);
+    await accepted(world.directoryCall(a.caller, ['PublishStatus', a.msp], { status, salt: saltOf() }));
+    assert.equal((await accepted(world.fabric.evaluate({ caller: world.portalCaller, args: ['ReadStatus', a.msp, String(part)] }, 'PortalMSP'))).payload, status);
+  }
+  const payload = { v: 1, hospital: 'H'.repeat(64), record: digest('x'), seq: Number.MAX_SAFE_INTEGER, thisUpdate: 253402300798, nextUpdate: 253402300799, part: 255, parts: 256, revoked: Array.from({ length: mostRevoked }, () => digest('x')) };
+  const largest = compact('bridge-status+jws', payload, a.statusKey.keys, Buffer.alloc(8192).toString('base64'));
+  assert.ok(largest.length <= 65536, `${String(largest.length)} bytes with the largest certificate`);
 });
 
 test('ReadDoctor returns the stored value byte for byte; ListDoctors pages over one hospital', async () => {
@@ -304,7 +339,7 @@ test('ReadDoctor returns the stored value byte for byte; ListDoctors pages over 
   await refused(ask('ReadDoctor', [], { handle: handleOf() }), 'DOCTOR_UNKNOWN');
   await refused(ask('ReadDoctor', [], { handle: first?.handle ?? '' }, callerOf('StrangerMSP', world.portal)), 'NOT_MEMBER');
   await refused(ask('ListDoctors', [world.a.msp], { after: null, limit: 1 }, callerOf('StrangerMSP', world.portal)), 'NOT_MEMBER');
-  await refused(ask('ReadStatus', [world.a.msp], {}, callerOf('StrangerMSP', world.portal)), 'NOT_MEMBER');
+  await refused(ask('ReadStatus', [world.a.msp, '0'], {}, callerOf('StrangerMSP', world.portal)), 'NOT_MEMBER');
   await refused(ask('ListDoctors', [world.a.msp], { after: null, limit: 201 }), 'BAD_INPUT');
   const seen: string[] = [];
   let after: string | null = null;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { roleMarks } from '../src/rules/certificate';
 import { digest, tombOf } from '../src/rules/encoding';
 import type { JsonObject } from '../src/rules/json';
 import { callerOf } from './helpers/fabric';
@@ -113,6 +114,7 @@ test('EnrolPatient refuses', async () => {
   await refused(enrol(leaf({ issuer: a.peopleCa })), 'BAD_PATIENT_CERTIFICATE');
   await refused(enrol(leaf({ ca: true })), 'BAD_PATIENT_CERTIFICATE');
   await refused(enrol(leaf({ purposes: ['1.3.6.1.5.5.7.3.36'] })), 'BAD_PATIENT_CERTIFICATE');
+  await refused(enrol(leaf({ purposes: ['1.3.6.1.5.5.7.3.2', roleMarks.doctor] })), 'BAD_PATIENT_CERTIFICATE');
   await refused(enrol(leaf({ notAfter: now() - 1 })), 'BAD_PATIENT_CERTIFICATE');
   await refused(enrol({ certificate: a.patientCertificate(newKeys()).text }), 'KEY_MISMATCH');
   for (const member of ['patient', 'consent', 'index'] as const) await refused(enrol({ [member]: enrolled[member] }), 'HANDLE_IN_USE');

@@ -15,7 +15,7 @@ const updates = {
   DiscardRequests: 1, AnchorSummaries: 1, RetractSummary: 1, EraseSummary: 1, WithdrawConsent: 1, SweepIndex: 1,
 };
 const reads = {
-  ReadConsortium: 0, ReadHospital: 1, ReadDoctor: 0, ListDoctors: 1, ReadStatus: 1, ReadSummary: 1, ReadSummaries: 1, ListSummaries: 1, ReadEnrolments: 1, ReadPatient: 1, ReadEvents: 1,
+  ReadConsortium: 0, ReadHospital: 1, ReadDoctor: 0, ListDoctors: 1, ReadStatus: 2, ReadSummary: 1, ReadSummaries: 1, ListSummaries: 1, ReadEnrolments: 1, ReadPatient: 1, ReadEvents: 1,
 };
 
 test('Reads are evaluate-only in the metadata, updates are submitted, and there is nothing else', () => {

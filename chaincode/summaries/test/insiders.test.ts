@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { documentSigning, roleMarks } from '../src/rules/certificate';
 import { digest, tombOf } from '../src/rules/encoding';
 import type { JsonObject } from '../src/rules/json';
 import { callerOf, type Write } from './helpers/fabric';
@@ -21,7 +22,7 @@ test('A bridge without a doctor: it signs in her place, with its own key, with a
   const anchor = (summary: JsonObject): ReturnType<typeof world.anchorAll> => world.anchorAll([world.wrap(summary, patient, doctor)], world.doctors(doctor));
   await refused(anchor(dual(payload, world.a.bridge, world.a.bridge)), 'SAME_KEY');
   await refused(anchor(dual(payload, { ...doctor.identity, keys: newKeys() }, world.a.bridge)), 'BAD_SIGNATURE');
-  await refused(anchor(dual(payload, world.a.office('Dr Ada Example'), world.a.bridge)), 'DOCTOR_MISMATCH');
+  await refused(anchor(dual(payload, world.a.office('doctor', 'Dr Ada Example'), world.a.bridge)), 'DOCTOR_MISMATCH');
   const signed = dual(payload, doctor.identity, world.a.bridge);
   const [first, second] = signed['signatures'] as JsonObject[];
   await refused(anchor({ ...signed, signatures: [second as JsonObject, first as JsonObject] }), 'WRONG_ROLE');
@@ -43,7 +44,7 @@ test('A bridge that uses a doctor\'s signature for other contents, another patie
 
 test('A doctor without a bridge', async () => {
   const { world, doctor, patient } = await scene();
-  const alone = dual(world.payload(patient), doctor.identity, world.a.office('Dr Second'));
+  const alone = dual(world.payload(patient), doctor.identity, world.a.office('doctor', 'Dr Second'));
   await refused(world.anchorAll([world.wrap(alone, patient, doctor)], world.doctors(doctor), world.a, { caller: callerOf(world.a.msp, doctor.identity) }), 'NOT_BRIDGE');
   await refused(world.anchorAll([world.wrap(alone, patient, doctor)], world.doctors(doctor)), 'BRIDGE_NOT_CREATOR');
 });
@@ -55,12 +56,12 @@ test('The bridge admin mints a doctor: with the bridge\'s CA, the patient CA, hi
     const handle = handleOf();
     return world.directoryCall(a.caller, ['ProposeDoctor', a.msp], { handle, certificate: identity.text, statement: world.statement(a, identity, handle, {}, signer), salt: saltOf(), leafSalt: saltOf() });
   };
-  const leaf = (issuer: ReturnType<typeof mint>): ReturnType<typeof mint> => mint({ name: 'Dr Ghost', keys: newKeys(), issuer, notBefore: now() - 10, notAfter: now() + 1000, purposes: ['1.3.6.1.5.5.7.3.36'] });
+  const leaf = (issuer: ReturnType<typeof mint>): ReturnType<typeof mint> => mint({ name: 'Dr Ghost', keys: newKeys(), issuer, notBefore: now() - 10, notAfter: now() + 1000, purposes: [documentSigning, roleMarks.doctor] });
   const ownCa = mint({ name: `${a.msp} people`, keys: newKeys(), notBefore: now() - 10, notAfter: now() + 1000, ca: true });
   await refused(propose(leaf(a.bridgeCa)), 'BAD_DOCTOR_CERTIFICATE');
   await refused(propose(leaf(a.patientCa)), 'BAD_DOCTOR_CERTIFICATE');
   await refused(propose(leaf(ownCa)), 'BAD_DOCTOR_CERTIFICATE');
-  const honestLooking = a.office('Dr Ghost');
+  const honestLooking = a.office('doctor', 'Dr Ghost');
   await refused(propose(honestLooking, a.bridge), 'NOT_REGISTRAR');
   await refused(propose(honestLooking, { ...a.registrar, keys: newKeys() }), 'BAD_STATEMENT');
   await refused(propose(honestLooking, leaf(ownCa)), 'NOT_REGISTRAR');
@@ -86,7 +87,7 @@ test('A registrar alone: her doctor stays PENDING', async () => {
   const confirm = (signer = world.a.registrar): ReturnType<typeof world.directoryCall> =>
     world.directoryCall(world.a.caller, ['ConfirmDoctor', world.a.msp], { handle: pending.handle, confirmation: world.confirmation(pending, signer), salt: saltOf() });
   await refused(confirm(), 'OWN_CONFIRMATION');
-  await refused(confirm(world.a.office('Registrar of B')), 'NOT_CONFIRMER');
+  await refused(confirm(world.a.office('registrar', 'Registrar of B')), 'NOT_CONFIRMER');
   await refused(confirm(mint({ name: 'x', keys: world.a.registrar.keys, notBefore: now() - 10, notAfter: now() + 100 })), 'OWN_CONFIRMATION');
   await refused(world.anchorAll([world.item(patient, pending).item], world.doctors(pending)), 'DOCTOR_PENDING');
 });
@@ -98,7 +99,7 @@ test('A registrar\'s statement or confirmation for one doctor does not serve ano
   await refused(world.directoryCall(world.a.caller, ['ConfirmDoctor', world.a.msp], { handle: second.handle, confirmation: world.confirmation(first, world.b.registrar), salt: saltOf() }), 'BAD_CONFIRMATION');
   const handle = handleOf();
   await refused(
-    world.directoryCall(world.a.caller, ['ProposeDoctor', world.a.msp], { handle, certificate: world.a.office('Dr Third').text, statement: first.statement, salt: saltOf(), leafSalt: saltOf() }), 'BAD_STATEMENT',
+    world.directoryCall(world.a.caller, ['ProposeDoctor', world.a.msp], { handle, certificate: world.a.office('doctor', 'Dr Third').text, statement: first.statement, salt: saltOf(), leafSalt: saltOf() }), 'BAD_STATEMENT',
   );
 });
 

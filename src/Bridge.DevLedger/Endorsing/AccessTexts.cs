@@ -9,6 +9,10 @@ internal static class AccessTexts
     public static string PolicyFailure(string policy) =>
         $"failed evaluating policy on signed data during check policy [/Channel/Application/{policy}]: [{ImplicitFailure(policy)}]";
 
+    /// <summary>The same where a service's own rule for a channel asks.</summary>
+    public static string PolicyFailure(string channel, string policy) =>
+        $"Failed evaluating policy on signed data during check policy on channel [{channel}] with policy [/Channel/Application/{policy}]: [{ImplicitFailure(policy)}]";
+
     public static string ImplicitFailure(string policy) =>
         $"implicit policy evaluation failed - 0 sub-policies were satisfied, but this policy requires 1 of the '{policy}' sub-policies to be satisfied";
 

@@ -23,7 +23,10 @@ internal sealed class MemberDirectory
 
     public IReadOnlyCollection<string> MspIds => authorities.Keys;
 
-    /// <summary>Null when the bytes are no identity, or one of an organisation that the channel does not have.</summary>
+    /// <summary>
+    /// Null when the bytes are no identity, one of an organisation that the channel does not have, or one whose certificate that organisation's authorities did not issue:
+    /// Fabric calls all of these malformed and names no organisation.
+    /// </summary>
     public Member? Find(ByteString serializedIdentity)
     {
         var key = Convert.ToBase64String(SHA256.HashData(serializedIdentity.Span));
@@ -50,18 +53,20 @@ internal sealed class MemberDirectory
             return null;
         }
 
-        return authorities.TryGetValue(identity.Mspid, out var trusted)
-            ? new Member(identity.Mspid, certificate, Check(certificate, trusted))
+        return authorities.TryGetValue(identity.Mspid, out var trusted) && IsIssuedBy(trusted, certificate)
+            ? new Member(identity.Mspid, certificate, Check(certificate))
             : null;
     }
 
-    private static string? Check(X509Certificate2 certificate, X509Certificate2Collection trusted)
+    private static string? Check(X509Certificate2 certificate)
     {
         if (certificate.Extensions.OfType<X509BasicConstraintsExtension>().Any(e => e.CertificateAuthority))
             return "a certificate of an authority cannot act as a member";
-        if (certificate.GetECDsaPublicKey() is not { KeySize: 256 })
-            return "the key is not ECDSA P-256";
+        return certificate.GetECDsaPublicKey() is { KeySize: 256 } ? null : "the key is not ECDSA P-256";
+    }
 
+    private static bool IsIssuedBy(X509Certificate2Collection trusted, X509Certificate2 certificate)
+    {
         using var chain = new X509Chain();
         chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
         chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
@@ -76,9 +81,6 @@ internal sealed class MemberDirectory
                 chain.ChainPolicy.ExtraStore.Add(authority);
         }
 
-        return chain.Build(certificate)
-            ? null
-            : "the certificate does not chain to the organisation's roots: " +
-              string.Join(", ", chain.ChainStatus.Select(status => status.Status.ToString()));
+        return chain.Build(certificate);
     }
 }

@@ -188,7 +188,7 @@ internal sealed class GatewayService(
             throw new GrpcException(GrpcCode.PermissionDenied, $"Failed to get policy manager for channel [{channel}]");
         var member = definition.Members.Find(identity);
         if (member is null || !ChannelDefinition.MayRead(member) || !member.Verify(data.Span, signature.Span))
-            throw new GrpcException(GrpcCode.PermissionDenied, AccessTexts.PolicyFailure("Readers"));
+            throw new GrpcException(GrpcCode.PermissionDenied, AccessTexts.PolicyFailure(channel, "Readers"));
     }
 
     private static (string Channel, string Chaincode, bool HasTransient) Target(SignedProposal? signed)

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using Google.Protobuf;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using RpcStatus = Bridge.Ledger.Protocol.Rpc.Status;
 
 namespace Bridge.DevLedger.Serving;
@@ -39,6 +40,8 @@ internal static class GrpcServer
     /// <summary>As a peer's: grpc.MaxCallRecvMsgSize.</summary>
     public const int MaxMessage = 100 * 1024 * 1024;
 
+    private const int Http2Cancel = 0x8;
+
     /// <summary>Runs one call and ends it with its status.</summary>
     public static async Task ServeAsync(HttpContext context, Func<CancellationToken, Task> call)
     {
@@ -55,15 +58,16 @@ internal static class GrpcServer
         {
             ended = e;
         }
-        catch (InvalidProtocolBufferException e)
+        catch (InvalidProtocolBufferException)
         {
-            ended = new GrpcException(GrpcCode.Internal, $"grpc: error unmarshalling request: {e.Message}");
+            ended = new GrpcException(GrpcCode.Internal, "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data");
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested)
         {
-            if (context.RequestAborted.IsCancellationRequested)
-                return;
-            ended = new GrpcException(GrpcCode.DeadlineExceeded, "context deadline exceeded");
+            // a peer's gRPC library does not answer at the deadline, it resets the stream
+            if (!context.RequestAborted.IsCancellationRequested)
+                context.Features.GetRequiredFeature<IHttpResetFeature>().Reset(Http2Cancel);
+            return;
         }
         catch (Exception e) when (e is not OutOfMemoryException && !context.RequestAborted.IsCancellationRequested)
         {

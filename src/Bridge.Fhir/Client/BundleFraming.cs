@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text.Json;
 
 namespace Bridge.Fhir.Client;
@@ -21,10 +20,6 @@ internal sealed class FramedBundle
 /// </summary>
 internal static class BundleFraming
 {
-    private static readonly SearchValues<byte> Structure = SearchValues.Create("\"{}[]"u8);
-    private static readonly SearchValues<byte> StringEnd = SearchValues.Create("\"\\"u8);
-    private static readonly SearchValues<byte> ScalarEnd = SearchValues.Create(",]} \t\r\n"u8);
-
     public static FramedBundle Frame(ReadOnlyMemory<byte> body, int maxResourceBytes)
     {
         var bundle = new FramedBundle();
@@ -36,55 +31,8 @@ internal static class BundleFraming
     /// <summary>The resource's type, wherever in the object it stands; null where there is none.</summary>
     public static string? TypeOf(ReadOnlySpan<byte> json)
     {
-        var at = SkipBlank(json, 0);
-        if (at >= json.Length || json[at] != (byte)'{')
-            return null;
-        at = SkipBlank(json, at + 1);
-        while (at < json.Length && json[at] == (byte)'"')
-        {
-            var keyEnd = SkipString(json, at);
-            if (keyEnd < 0)
-                return null;
-            var isType = json[(at + 1)..(keyEnd - 1)].SequenceEqual("resourceType"u8);
-            at = SkipBlank(json, keyEnd);
-            if (at >= json.Length || json[at] != (byte)':')
-                return null;
-            at = SkipBlank(json, at + 1);
-            var end = SkipValue(json, at);
-            if (end < 0)
-                return null;
-            if (isType)
-                return json[at] == (byte)'"' ? TypeName(json[(at + 1)..(end - 1)]) : null;
-            at = SkipBlank(json, end);
-            if (at >= json.Length || json[at] != (byte)',')
-                return null;
-            at = SkipBlank(json, at + 1);
-        }
-        return null;
-    }
-
-    /// <summary>Whether objects and arrays are nested deeper than that anywhere.</summary>
-    public static bool DeeperThan(ReadOnlySpan<byte> json, int max)
-    {
-        var depth = 0;
-        for (var at = 0; ;)
-        {
-            var hit = json[at..].IndexOfAny(Structure);
-            if (hit < 0)
-                return false;
-            at += hit;
-            if (json[at] == (byte)'"')
-            {
-                at = SkipString(json, at);
-                if (at < 0)
-                    return false;
-                continue;
-            }
-            depth += json[at] is (byte)'{' or (byte)'[' ? 1 : -1;
-            if (depth > max)
-                return true;
-            at++;
-        }
+        var value = JsonMembers.Find(json, "resourceType"u8);
+        return value is [(byte)'"', .., (byte)'"'] ? TypeName(value[1..^1]) : null;
     }
 
     private static string? TypeName(ReadOnlySpan<byte> name) => name switch
@@ -104,70 +52,6 @@ internal static class BundleFraming
         _ => null,
     };
 
-    private static int SkipBlank(ReadOnlySpan<byte> s, int at)
-    {
-        while (at < s.Length && s[at] is (byte)' ' or (byte)'\n' or (byte)'\r' or (byte)'\t')
-            at++;
-        return at;
-    }
-
-    /// <summary>From an opening quote to just past the closing one; -1 = cut short.</summary>
-    private static int SkipString(ReadOnlySpan<byte> s, int at)
-    {
-        at++;
-        while (true)
-        {
-            var hit = s[at..].IndexOfAny(StringEnd);
-            if (hit < 0)
-                return -1;
-            at += hit;
-            if (s[at] == (byte)'"')
-                return at + 1;
-            at += 2;
-            if (at > s.Length)
-                return -1;
-        }
-    }
-
-    /// <summary>From the first byte of a value to just past its last; -1 = cut short or no value.</summary>
-    private static int SkipValue(ReadOnlySpan<byte> s, int at)
-    {
-        if (at >= s.Length)
-            return -1;
-        if (s[at] == (byte)'"')
-            return SkipString(s, at);
-        if (s[at] is not ((byte)'{' or (byte)'['))
-        {
-            var end = s[at..].IndexOfAny(ScalarEnd);
-            return end > 0 ? at + end : -1;
-        }
-        long depth = 0;
-        while (true)
-        {
-            var hit = s[at..].IndexOfAny(Structure);
-            if (hit < 0)
-                return -1;
-            at += hit;
-            switch (s[at])
-            {
-                case (byte)'"':
-                    at = SkipString(s, at);
-                    if (at < 0)
-                        return -1;
-                    break;
-                case (byte)'{' or (byte)'[':
-                    depth++;
-                    at++;
-                    break;
-                default:
-                    at++;
-                    if (--depth == 0)
-                        return at;
-                    break;
-            }
-        }
-    }
-
     private readonly struct Cursor(ReadOnlyMemory<byte> body, int maxResourceBytes)
     {
         private ReadOnlySpan<byte> Span => body.Span;
@@ -176,7 +60,7 @@ internal static class BundleFraming
         {
             var s = Span;
             var at = s is [0xEF, 0xBB, 0xBF, ..] ? 3 : 0;
-            at = SkipBlank(s, at);
+            at = JsonMembers.SkipBlank(s, at);
             if (at >= s.Length || s[at] != (byte)'{')
                 return false;
             at++;
@@ -191,7 +75,7 @@ internal static class BundleFraming
                 }
                 else
                 {
-                    var end = SkipValue(s, at);
+                    var end = JsonMembers.SkipValue(s, at);
                     if (end < 0)
                         return false;
                     if (key.SequenceEqual("resourceType"u8) && s[at] == (byte)'"')
@@ -208,7 +92,7 @@ internal static class BundleFraming
         private bool ReadEntries(FramedBundle bundle, ref int at)
         {
             var s = Span;
-            at = SkipBlank(s, at + 1);
+            at = JsonMembers.SkipBlank(s, at + 1);
             while (at < s.Length && s[at] == (byte)'{')
             {
                 at++;
@@ -217,7 +101,7 @@ internal static class BundleFraming
                 var oversize = false;
                 while (Member(s, ref at, out var key))
                 {
-                    var end = SkipValue(s, at);
+                    var end = JsonMembers.SkipValue(s, at);
                     if (end < 0)
                     {
                         // the answer was cut inside this resource: it is the one that was too large
@@ -232,7 +116,7 @@ internal static class BundleFraming
                     }
                     else if (key.SequenceEqual("fullUrl"u8))
                     {
-                        fullUrl = Text(s[at..end]);
+                        fullUrl = JsonMembers.Text(s[at..end]);
                     }
                     at = end;
                     if (!Comma(s, ref at))
@@ -240,7 +124,7 @@ internal static class BundleFraming
                 }
                 if (at >= s.Length || s[at] != (byte)'}')
                     return false;
-                at = SkipBlank(s, at + 1);
+                at = JsonMembers.SkipBlank(s, at + 1);
                 if (!resource.IsEmpty)
                     bundle.Resources.Add(new FhirResource(oversize ? resource[..Math.Min(resource.Length, 4096)] : resource, fullUrl, oversize));
                 if (!Comma(s, ref at))
@@ -256,29 +140,29 @@ internal static class BundleFraming
         private static bool Member(ReadOnlySpan<byte> s, ref int at, out ReadOnlySpan<byte> key)
         {
             key = default;
-            at = SkipBlank(s, at);
+            at = JsonMembers.SkipBlank(s, at);
             if (at >= s.Length || s[at] != (byte)'"')
                 return false;
-            var end = SkipString(s, at);
+            var end = JsonMembers.SkipString(s, at);
             if (end < 0)
             {
                 at = s.Length;
                 return false;
             }
             key = s[(at + 1)..(end - 1)];
-            at = SkipBlank(s, end);
+            at = JsonMembers.SkipBlank(s, end);
             if (at >= s.Length || s[at] != (byte)':')
                 return false;
-            at = SkipBlank(s, at + 1);
+            at = JsonMembers.SkipBlank(s, at + 1);
             return true;
         }
 
         private static bool Comma(ReadOnlySpan<byte> s, ref int at)
         {
-            at = SkipBlank(s, at);
+            at = JsonMembers.SkipBlank(s, at);
             if (at >= s.Length || s[at] != (byte)',')
                 return false;
-            at = SkipBlank(s, at + 1);
+            at = JsonMembers.SkipBlank(s, at + 1);
             return true;
         }
 
@@ -316,21 +200,6 @@ internal static class BundleFraming
             catch (Exception e) when (e is JsonException or InvalidOperationException)
             {
                 bundle.Broken = true;
-            }
-        }
-
-        private static string? Text(ReadOnlySpan<byte> token)
-        {
-            if (token.Length < 2 || token[0] != (byte)'"')
-                return null;
-            try
-            {
-                var reader = new Utf8JsonReader(token);
-                return reader.Read() ? reader.GetString() : null;
-            }
-            catch (Exception e) when (e is JsonException or InvalidOperationException)
-            {
-                return null;
             }
         }
     }

@@ -8,11 +8,11 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Bridge.Fhir.Client;
 
 /// <summary>
-/// Reads one FHIR R4 server: searches with their pages, single resources. Throttling (429, 503) and outages are waited out with
+/// Reads one FHIR R4 server: searches with their pages, single resources; and writes to it, each write once. For reads, throttling (429, 503) and outages are waited out with
 /// jittered back-off and no end, as the server asks; only cancellation, or <see cref="FhirClientOptions.GiveUpAfter"/>, ends that.
 /// The Authorization header goes to the base URL's own scheme, host and port, and nowhere else. Thread-safe.
 /// </summary>
-public sealed class FhirClient : IDisposable
+public sealed partial class FhirClient : IDisposable
 {
     private const int MaxRedirects = 5;
 
@@ -49,15 +49,16 @@ public sealed class FhirClient : IDisposable
     /// <summary>What keeps the client waiting now; null = nothing. For health checks.</summary>
     public FhirFault? WaitingOn { get; private set; }
 
-    /// <summary>The first page of a search. A URL beyond <see cref="FhirClientOptions.MaxUrlLength"/> goes as POST <c>_search</c>.</summary>
+    /// <summary>The first page of a search. A URL beyond <see cref="FhirClientOptions.MaxUrlLength"/>, and what asks for it, goes as POST <c>_search</c>.</summary>
     /// <exception cref="FhirException">The server refused, or its answer is no Bundle.</exception>
     public async Task<FhirPage> SearchAsync(FhirSearch search, CancellationToken cancellation = default)
     {
-        var query = search.ToQuery();
-        var url = query.Length == 0 ? new Uri(_base, search.Type) : new Uri(_base, search.Type + "?" + query);
-        return url.AbsoluteUri.Length <= _options.MaxUrlLength
-            ? await PageAsync(HttpMethod.Get, url, null, cancellation)
-            : await PageAsync(HttpMethod.Post, new Uri(_base, search.Type + "/_search"), query, cancellation);
+        // a type's name and an escaped query behind the base are an address as they stand
+        var address = _base.AbsoluteUri + search.Type;
+        var url = search.Parameters.Count == 0 ? address : search.ToQuery(address + "?");
+        return !search.InBody && url.Length <= _options.MaxUrlLength
+            ? await PageAsync(HttpMethod.Get, new Uri(url), null, cancellation)
+            : await PageAsync(HttpMethod.Post, new Uri(_base, search.Type + "/_search"), new RequestBody(search.ToQuery(), "application/x-www-form-urlencoded"), cancellation);
     }
 
     /// <summary>The page after this one, by its <c>next</c> link; null at the end.</summary>
@@ -100,10 +101,27 @@ public sealed class FhirClient : IDisposable
     public async Task<ReadOnlyMemory<byte>> GetAsync(string path, CancellationToken cancellation = default) =>
         (await SendAsync(HttpMethod.Get, new Uri(_base, path), null, IsObject, cancellation)).Bytes;
 
+    /// <summary>
+    /// Creates a resource (<paramref name="id"/> null) or replaces one, and returns its logical id. Sent once: where no answer came it may have been done or not, and
+    /// who asks looks before trying again.
+    /// </summary>
+    /// <exception cref="FhirException">The server refused or did not answer.</exception>
+    public async Task<string> WriteAsync(string type, string? id, string json, CancellationToken cancellation = default)
+    {
+        var url = new Uri(_base, id is null ? type : type + "/" + Uri.EscapeDataString(id));
+        var answer = await SendAsync(
+            id is null ? HttpMethod.Post : HttpMethod.Put, url, new RequestBody(json, "application/fhir+json"), _ => true, cancellation, once: true);
+        // servers answer with the resource, or with no more than where it is: …/Type/id/_history/1
+        var given = IsObject(answer) ? Extraction.ResourceScan.Id(answer.Bytes.Span) : null;
+        if (string.IsNullOrEmpty(given) && answer.Location is { } location && location.ToString().Split('/') is var parts && Array.LastIndexOf(parts, type) is >= 0 and var at && at + 1 < parts.Length)
+            given = Uri.UnescapeDataString(parts[at + 1]);
+        return given is { Length: > 0 } ? given : id ?? throw new FhirException(FhirFault.Garbage, $"{Name(HttpMethod.Post, url)}: the answer does not say what id was given");
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _http.Dispose();
 
-    private async Task<FhirPage> PageAsync(HttpMethod method, Uri url, string? form, CancellationToken cancellation, HashSet<string>? followed = null)
+    private async Task<FhirPage> PageAsync(HttpMethod method, Uri url, RequestBody? form, CancellationToken cancellation, HashSet<string>? followed = null)
     {
         FramedBundle? bundle = null;
         var body = await SendAsync(method, url, form, b =>
@@ -146,7 +164,7 @@ public sealed class FhirClient : IDisposable
         return text is [(byte)'{', ..];
     }
 
-    private async Task<HttpBody> SendAsync(HttpMethod method, Uri url, string? form, Func<HttpBody, bool> accept, CancellationToken cancellation)
+    private async Task<HttpBody> SendAsync(HttpMethod method, Uri url, RequestBody? content, Func<HttpBody, bool> accept, CancellationToken cancellation, bool once = false)
     {
         var started = _time.GetTimestamp();
         var freshToken = false;
@@ -158,7 +176,9 @@ public sealed class FhirClient : IDisposable
             Exception? cause = null;
             try
             {
-                using var response = await SendOnceAsync(method, url, form, cancellation);
+                using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+                timeout.CancelAfter(_options.RequestTimeout);
+                using var response = await SendOnceAsync(method, url, content, timeout.Token);
                 status = (int)response.StatusCode;
                 LastAnswerAt = _time.GetUtcNow();
                 if (status == 401 && _tokens is not null && !freshToken)
@@ -169,7 +189,9 @@ public sealed class FhirClient : IDisposable
                 }
                 if (RetryRule.Judge(status) == RetryAction.Take)
                 {
-                    var body = await HttpPlumbing.ReadAsync(response, _options.MaxBodyBytes, _options.RequestTimeout, cancellation);
+                    // the answer has as long again
+                    timeout.CancelAfter(_options.RequestTimeout);
+                    var body = await HttpPlumbing.ReadAsync(response, _options.MaxBodyBytes, timeout.Token);
                     if (!response.IsSuccessStatusCode)
                         throw Refusal(method, url, response);
                     if (accept(body))
@@ -188,6 +210,8 @@ public sealed class FhirClient : IDisposable
                 (status, cause) = (null, e);
             }
             var fault = status switch { null => FhirFault.Unreachable, < 300 => FhirFault.Garbage, 429 => FhirFault.Refused, _ => FhirFault.ServerError };
+            if (once)
+                throw new FhirException(fault, $"{Name(method, url)}: {(status is null ? "no answer" : $"answered {status}")}", status, cause);
             if ((status is < 300 || RetryRule.Judge(status) == RetryAction.AgainBounded) && ++bounded >= _options.ServerErrorAttempts)
             {
                 throw new FhirException(fault, fault == FhirFault.Garbage
@@ -206,28 +230,31 @@ public sealed class FhirClient : IDisposable
         }
     }
 
-    private async Task<HttpResponseMessage> SendOnceAsync(HttpMethod method, Uri url, string? form, CancellationToken cancellation)
+    private async Task<HttpResponseMessage> SendOnceAsync(HttpMethod method, Uri url, RequestBody? content, CancellationToken cancellation)
     {
-        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        timeout.CancelAfter(_options.RequestTimeout);
         for (var hop = 0; ; hop++)
         {
             using var request = new HttpRequestMessage(method, url);
-            request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/fhir+json"));
-            request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json", 0.5));
+            request.Headers.TryAddWithoutValidation("Accept", "application/fhir+json, application/json; q=0.5");
             // HAPI answers an identical search from a cache for a minute
-            request.Headers.CacheControl = new CacheControlHeaderValue { NoCache = true };
-            if (form is not null)
-                request.Content = new StringContent(form, Encoding.ASCII, "application/x-www-form-urlencoded");
+            request.Headers.TryAddWithoutValidation("Cache-Control", "no-cache");
+            if (content is { } sent)
+            {
+                request.Content = new ByteArrayContent(Encoding.UTF8.GetBytes(sent.Text)) { Headers = { ContentType = new MediaTypeHeaderValue(sent.MediaType) } };
+                if (sent.IfNoneExist is not null)
+                    request.Headers.TryAddWithoutValidation("If-None-Exist", sent.IfNoneExist);
+                if (sent.IfMatch is not null)
+                    request.Headers.TryAddWithoutValidation("If-Match", sent.IfMatch);
+            }
             if (SameOrigin(url))
             {
                 foreach (var (name, value) in _options.Headers)
                     request.Headers.TryAddWithoutValidation(name, value);
-                var token = _tokens is not null ? await _tokens.TokenAsync(timeout.Token) : _options.BearerToken;
+                var token = _tokens is not null ? await _tokens.TokenAsync(cancellation) : _options.BearerToken;
                 if (token is not null)
                     request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
             }
-            var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, timeout.Token);
+            var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation);
             if (response.StatusCode is not (HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect or HttpStatusCode.Found or HttpStatusCode.MovedPermanently)
                 || response.Headers.Location is not { } location)
             {
@@ -267,4 +294,7 @@ public sealed class FhirClient : IDisposable
 
     /// <summary>Path without query; a last segment after a type is an id and stays.</summary>
     private static string Redact(Uri url) => url.GetLeftPart(UriPartial.Path);
+
+    /// <summary>What goes along with a POST or PUT.</summary>
+    private readonly record struct RequestBody(string Text, string MediaType, string? IfNoneExist = null, string? IfMatch = null);
 }

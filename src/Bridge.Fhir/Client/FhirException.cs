@@ -44,11 +44,12 @@ public enum FhirFault
 public sealed class FhirException : Exception
 {
     /// <summary>Creates it.</summary>
-    public FhirException(FhirFault fault, string message, int? status = null, Exception? inner = null)
+    public FhirException(FhirFault fault, string message, int? status = null, Exception? inner = null, TimeSpan? retryAfter = null)
         : base(message, inner)
     {
         Fault = fault;
         Status = status;
+        RetryAfter = retryAfter;
     }
 
     /// <summary>What went wrong.</summary>
@@ -56,4 +57,7 @@ public sealed class FhirException : Exception
 
     /// <summary>HTTP status, where there was an answer.</summary>
     public int? Status { get; }
+
+    /// <summary>How long the server asks to be left alone; null = it does not say. Set by writes, which are not tried again here.</summary>
+    public TimeSpan? RetryAfter { get; }
 }

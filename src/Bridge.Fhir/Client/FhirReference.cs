@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace Bridge.Fhir.Client;
 
 /// <summary>The forms that a FHIR reference comes in.</summary>
@@ -30,6 +32,8 @@ public enum ReferenceForm
 /// <param name="Identifier">System and value (conditional).</param>
 public readonly record struct FhirReference(ReferenceForm Form, string? Type, string? Id, string? Url, Extraction.BusinessIdentifier? Identifier)
 {
+    private static readonly SearchValues<char> IdLetters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._");
+
     /// <summary>Takes a reference apart; whatever is not understood has the form <see cref="ReferenceForm.None"/>.</summary>
     public static FhirReference Parse(string? reference)
     {
@@ -51,8 +55,7 @@ public readonly record struct FhirReference(ReferenceForm Form, string? Type, st
         if (slash <= 0 || !IsId(text.AsSpan(slash + 1)))
             return default;
         var before = text.LastIndexOf('/', slash - 1);
-        var type = text[(before + 1)..slash];
-        if (!IsType(type))
+        if (TypeOf(text.AsSpan(before + 1, slash - before - 1)) is not { } type)
             return default;
         var absolute = text.StartsWith("http://", StringComparison.OrdinalIgnoreCase) || text.StartsWith("https://", StringComparison.OrdinalIgnoreCase);
         return absolute || before < 0
@@ -61,23 +64,13 @@ public readonly record struct FhirReference(ReferenceForm Form, string? Type, st
     }
 
     /// <summary>FHIR's id: 1–64 of letters, digits, <c>-</c> and <c>.</c>.</summary>
-    public static bool IsId(ReadOnlySpan<char> id)
-    {
-        if (id.Length is 0 or > 64)
-            return false;
-        foreach (var c in id)
-        {
-            if (!char.IsAsciiLetterOrDigit(c) && c is not ('-' or '.' or '_'))
-                return false;
-        }
-        return true;
-    }
+    public static bool IsId(ReadOnlySpan<char> id) =>
+        id.Length is > 0 and <= 64 && !id.ContainsAnyExcept(IdLetters);
 
     private static FhirReference Conditional(string text, int query)
     {
-        var type = text[..query];
-        type = type[(type.LastIndexOf('/') + 1)..];
-        if (!IsType(type))
+        var path = text.AsSpan(0, query);
+        if (TypeOf(path[(path.LastIndexOf('/') + 1)..]) is not { } type)
             return default;
         foreach (var part in text[(query + 1)..].Split('&'))
         {
@@ -91,5 +84,16 @@ public readonly record struct FhirReference(ReferenceForm Form, string? Type, st
         return default;
     }
 
-    private static bool IsType(string type) => type.Length is > 0 and <= 64 && char.IsAsciiLetterUpper(type[0]) && type.All(char.IsAsciiLetter);
+    // null = no type's name; those that encounters refer to are always the same string
+    private static string? TypeOf(ReadOnlySpan<char> name) => name switch
+    {
+        "Patient" => "Patient",
+        "Practitioner" => "Practitioner",
+        "PractitionerRole" => "PractitionerRole",
+        "Encounter" => "Encounter",
+        "Condition" => "Condition",
+        "Medication" => "Medication",
+        { Length: > 0 and <= 64 } when char.IsAsciiLetterUpper(name[0]) && !name.ContainsAnyExceptInRange('A', 'z') && !name.ContainsAnyInRange('[', '`') => name.ToString(),
+        _ => null,
+    };
 }

@@ -79,7 +79,8 @@ public static class BundleFiles
         Span<char> text = stackalloc char[512];
         foreach (var child in children)
         {
-            if (!ResourceScan.Reference(child.Json.Span, "encounter"u8, out var reference) || reference.Length > 512)
+            var reference = ResourceScan.Reference(child.Json.Span, "encounter"u8);
+            if (reference.Length is 0 or > 512)
                 continue;
             var length = Encoding.UTF8.GetChars(reference, text);
             ReadOnlySpan<char> name = text[..length];

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using Bridge.Records;
 
@@ -62,7 +61,7 @@ internal static class CodeReading
                     else if (reader.ValueTextEquals("code"u8))
                     {
                         if (Fields.IsText(ref reader))
-                            code = reader.ValueSpan;
+                            code = Fields.Value(ref reader);
                     }
                     else
                     {
@@ -73,7 +72,7 @@ internal static class CodeReading
                 if (system is null || code.Length == 0)
                     continue;
                 var rank = Preference(system, use);
-                if (rank < bestRank && Form(system, code) is { } text)
+                if (rank < bestRank && CodeForms.Of(system, code) is { } text)
                     (best, bestRank) = (new AllowedCode(system, text), rank);
             }
         }
@@ -132,94 +131,4 @@ internal static class CodeReading
             _ => int.MaxValue,
         },
     };
-
-    /// <summary>The code in its system's usual form; null where it has another.</summary>
-    internal static string? Form(string system, ReadOnlySpan<byte> code)
-    {
-        code = code.Trim(" \t"u8);
-        return system switch
-        {
-            CodeSystems.Snomed => code.Length is >= 6 and <= 18 && AllDigits(code) && code[0] != '0' ? Ascii(code) : null,
-            CodeSystems.RxNorm => code.Length is >= 1 and <= 8 && AllDigits(code) ? Ascii(code) : null,
-            CodeSystems.Icd10 or CodeSystems.Icd10Cm or CodeSystems.Icd10Cn => Icd10(code),
-            CodeSystems.Atc => Atc(code),
-            CodeSystems.Icd10Pcs => code.Length == 7 && AllAlphanumeric(code) ? Upper(code) : null,
-            CodeSystems.Icd9Cm => Icd9Procedure(code),
-            CodeSystems.Cpt => code.Length == 5 && AllDigits(code[..4]) && char.IsAsciiLetterOrDigit((char)code[4]) ? Upper(code) : null,
-            _ => null,
-        };
-    }
-
-    // letter, digit, digit or letter (C4A), then up to 4 more (CM) or a national extension such as E11.900x001; the dot may be missing
-    private static string? Icd10(ReadOnlySpan<byte> code)
-    {
-        if (code.Length is < 3 or > 12 || !char.IsAsciiLetter((char)code[0]) || !char.IsAsciiDigit((char)code[1]) || !char.IsAsciiLetterOrDigit((char)code[2]))
-            return null;
-        var rest = code[3..];
-        if (rest is [(byte)'.', ..])
-            rest = rest[1..];
-        if (rest.Length > 8 || !AllAlphanumeric(rest) || !HasOnlyExtensionLetters(rest))
-            return null;
-        Span<char> text = stackalloc char[13];
-        for (var i = 0; i < 3; i++)
-            text[i] = char.ToUpperInvariant((char)code[i]);
-        if (rest.Length == 0)
-            return new string(text[..3]);
-        text[3] = '.';
-        for (var i = 0; i < rest.Length; i++)
-            text[4 + i] = rest[i] is (byte)'x' && rest.Length > 4 ? 'x' : char.ToUpperInvariant((char)rest[i]);
-        return new string(text[..(4 + rest.Length)]);
-    }
-
-    // a word under a code's name ("E11.smith") has several letters; ICD-10-CM has at most A, B, X fillers and a final letter
-    private static bool HasOnlyExtensionLetters(ReadOnlySpan<byte> rest)
-    {
-        var other = 0;
-        foreach (var b in rest)
-        {
-            if (char.IsAsciiLetter((char)b) && b is not ((byte)'X' or (byte)'x'))
-                other++;
-        }
-        return other <= 2;
-    }
-
-    private static string? Atc(ReadOnlySpan<byte> code)
-    {
-        if (code.Length is not (1 or 3 or 4 or 5 or 7))
-            return null;
-        for (var i = 0; i < code.Length; i++)
-        {
-            var letter = i is 0 or 3 or 4;
-            if (letter ? !char.IsAsciiLetter((char)code[i]) : !char.IsAsciiDigit((char)code[i]))
-                return null;
-        }
-        return Upper(code);
-    }
-
-    private static string? Icd9Procedure(ReadOnlySpan<byte> code)
-    {
-        if (code.Length < 2 || !AllDigits(code[..2]))
-            return null;
-        var rest = code[2..];
-        if (rest is [(byte)'.', ..])
-            rest = rest[1..];
-        // Chinese releases extend the two digits after the dot: 36.0601, 36.06x005
-        return rest.Length <= 6 && AllAlphanumeric(rest) && HasOnlyExtensionLetters(rest) ? Ascii(code) : null;
-    }
-
-    private static bool AllDigits(ReadOnlySpan<byte> s) => !s.ContainsAnyExceptInRange((byte)'0', (byte)'9');
-
-    private static bool AllAlphanumeric(ReadOnlySpan<byte> s)
-    {
-        foreach (var b in s)
-        {
-            if (!char.IsAsciiLetterOrDigit((char)b))
-                return false;
-        }
-        return true;
-    }
-
-    private static string Ascii(ReadOnlySpan<byte> s) => Encoding.ASCII.GetString(s);
-
-    private static string Upper(ReadOnlySpan<byte> s) => Encoding.ASCII.GetString(s).ToUpperInvariant();
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -6,9 +7,13 @@ namespace Bridge.Fhir.Extraction;
 /// <summary>SHA-256 over everything that a draft and its doctors say, each part with its length.</summary>
 internal static class ContentDigest
 {
+    [ThreadStatic]
+    private static ArrayBufferWriter<byte>? s_parts;
+
     public static string Of(SummaryDraft draft, IReadOnlyList<DoctorReference> doctors)
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var hash = s_parts ??= new ArrayBufferWriter<byte>(1024);
+        hash.ResetWrittenCount();
         Add(hash, draft.Period);
         Add(hash, draft.Class);
         Add(hash, draft.AgeBand);
@@ -38,17 +43,17 @@ internal static class ContentDigest
             }
         }
         Span<byte> digest = stackalloc byte[32];
-        hash.GetHashAndReset(digest);
+        SHA256.HashData(hash.WrittenSpan, digest);
         return Convert.ToHexStringLower(digest);
     }
 
-    private static void Add(IncrementalHash hash, byte value) => hash.AppendData([value]);
+    private static void Add(ArrayBufferWriter<byte> hash, byte value) => hash.Write([value]);
 
-    private static void Add(IncrementalHash hash, string text)
+    private static void Add(ArrayBufferWriter<byte> hash, string text)
     {
-        Span<byte> bytes = text.Length <= 256 ? stackalloc byte[1 + 768] : new byte[1 + text.Length * 3];
+        var bytes = hash.GetSpan(1 + text.Length * 3);
         var length = Encoding.UTF8.GetBytes(text, bytes[1..]);
         bytes[0] = (byte)length;
-        hash.AppendData(bytes[..(length + 1)]);
+        hash.Advance(length + 1);
     }
 }

@@ -34,7 +34,7 @@ internal static class DispositionCodes
                     else if (reader.ValueTextEquals("code"u8))
                     {
                         if (Fields.IsText(ref reader))
-                            code = reader.ValueSpan;
+                            code = Fields.Value(ref reader);
                     }
                     else
                     {

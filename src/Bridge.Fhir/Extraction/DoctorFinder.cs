@@ -54,23 +54,25 @@ internal static class DoctorFinder
             if (found is { } inside && reference.Form == ReferenceForm.Contained)
                 isRole = BundleFraming.TypeOf(inside.Json.Span) == "PractitionerRole";
             if (!isRole)
-                return Practitioner(reference, found, identifier, step);
-            if (found is not { } role || !ResourceScan.Person(role.Json.Span, out _, out text, out identifier))
+                return Practitioner(reference, found, practitioners, text, identifier, step);
+            if (found is not { } role || roles.Person(role, text) is not { Readable: true } named)
                 return null;
+            (text, identifier) = (named.Practitioner, named.PractitionerIdentifier);
         }
         loop = true;
         return null;
     }
 
-    private static DoctorReference? Practitioner(in FhirReference reference, FhirResource? found, BusinessIdentifier? identifier, DoctorRole step)
+    private static DoctorReference? Practitioner(
+        in FhirReference reference, FhirResource? found, ResourceSet practitioners, string? text, BusinessIdentifier? identifier, DoctorRole step)
     {
         if (found is { } practitioner)
         {
             if (reference.Form == ReferenceForm.Contained && BundleFraming.TypeOf(practitioner.Json.Span) is not "Practitioner")
                 return null;
-            ResourceScan.Person(practitioner.Json.Span, out var identifiers, out _, out _);
-            var id = reference.Form == ReferenceForm.Contained ? null : ResourceScan.Id(practitioner.Json.Span);
-            return id is null && identifiers.Count == 0 ? null : new DoctorReference(id, identifiers, step);
+            var read = practitioners.Person(practitioner, text);
+            var id = reference.Form == ReferenceForm.Contained ? null : read.Id;
+            return id is null && read.Identifiers.Count == 0 ? null : new DoctorReference(id, read.Identifiers, step);
         }
         BusinessIdentifier? known = reference.Form == ReferenceForm.Conditional ? reference.Identifier : identifier;
         var logical = reference.Form is ReferenceForm.Relative or ReferenceForm.Absolute && reference.Type == "Practitioner" ? reference.Id : null;

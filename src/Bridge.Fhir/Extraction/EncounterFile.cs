@@ -12,6 +12,9 @@ public sealed class EncounterFile
     /// <summary>The patient; null where it could not be read.</summary>
     public FhirResource? Patient { get; init; }
 
+    /// <summary>The record in use for that patient, where the encounter's was merged away (<c>Patient.link</c>); else null.</summary>
+    public FhirResource? Survivor { get; init; }
+
     /// <summary>Conditions of the encounter, and those its <c>diagnosis</c> names.</summary>
     public IReadOnlyList<FhirResource> Conditions { get; init; } = [];
 
@@ -29,6 +32,9 @@ public sealed class EncounterFile
 
     /// <summary>Practitioner roles that took part.</summary>
     public IReadOnlyList<FhirResource> PractitionerRoles { get; init; } = [];
+
+    /// <summary>What was read of the encounter when it was come across; null where it is still to be read.</summary>
+    internal EncounterScan? Scan { get; init; }
 
     /// <summary>More patients to resolve the subject in.</summary>
     internal ResourceSet Patients { get; init; } = ResourceSet.None;

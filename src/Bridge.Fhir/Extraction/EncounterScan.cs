@@ -28,16 +28,26 @@ internal struct DiagnosisScan
     public bool IsDischarge;
 }
 
-/// <summary>The members of one Encounter that a summary needs; one object is used again and again.</summary>
+/// <summary>The members of one Encounter that a walk and a summary need, read in one pass.</summary>
 internal sealed class EncounterScan
 {
     public string Id = "";
+
+    /// <summary>What its children most likely call it: the bundle entry's fullUrl, or <c>Encounter/id</c>. Null while it is not known.</summary>
+    public string? Name;
     public string? VersionId;
     public string? LastUpdatedText;
     public DateTimeOffset? LastUpdated;
     public EncounterStatus Status;
     public string? Class;
+
+    /// <summary>The class as written, where it is none of v3 ActCode: a hospital may map its own.</summary>
+    public string? LocalClass;
+    public string? StatusText;
     public string? Subject;
+
+    /// <summary>A member that a walk needs stands twice, or not as the text it should be: what it says then is told by whoever expects faults.</summary>
+    public bool IsOdd;
     public DateState StartState;
     public DateState EndState;
     public FhirDate Start;
@@ -48,9 +58,24 @@ internal sealed class EncounterScan
     public readonly List<DiagnosisScan> Diagnoses = [];
     public readonly List<AllowedCode> Reasons = [];
     public int ReasonsNotAllowed;
+    private bool _ranked;
+    private FhirReference? _subject;
+
+    private static readonly (EncounterStatus Status, byte[] Name, string Text)[] Statuses =
+    [
+        (EncounterStatus.Finished, [.. "finished"u8], "finished"),
+        (EncounterStatus.Void, [.. "cancelled"u8], "cancelled"),
+        (EncounterStatus.Void, [.. "entered-in-error"u8], "entered-in-error"),
+        (EncounterStatus.Open, [.. "planned"u8], "planned"),
+        (EncounterStatus.Open, [.. "arrived"u8], "arrived"),
+        (EncounterStatus.Open, [.. "triaged"u8], "triaged"),
+        (EncounterStatus.Open, [.. "in-progress"u8], "in-progress"),
+        (EncounterStatus.Open, [.. "onleave"u8], "onleave"),
+        (EncounterStatus.Open, [.. "unknown"u8], "unknown"),
+    ];
 
     /// <summary>Reads it. On a JSON error the exception leaves what was read so far, id included.</summary>
-    public SetAsideReason Read(ReadOnlySpan<byte> json, IReadOnlyDictionary<string, string> classMap)
+    public SetAsideReason Read(ReadOnlySpan<byte> json)
     {
         Reset();
         var reader = new Utf8JsonReader(json, Fields.Options);
@@ -60,13 +85,13 @@ internal sealed class EncounterScan
                 return SetAsideReason.Malformed;
             var type = false;
             while (Fields.Next(ref reader))
-                Member(ref reader, ref type, classMap);
+                Member(ref reader, ref type);
             reader.Read();
             return type ? SetAsideReason.None : SetAsideReason.NotAnEncounter;
         }
         catch (JsonException)
         {
-            return BundleFraming.DeeperThan(json, ResourceLimits.MaxDepth) ? SetAsideReason.TooDeep : SetAsideReason.Malformed;
+            return JsonBlocks.DeeperThan(json, ResourceLimits.MaxDepth) ? SetAsideReason.TooDeep : SetAsideReason.Malformed;
         }
         catch (InvalidOperationException)
         {
@@ -74,20 +99,30 @@ internal sealed class EncounterScan
         }
     }
 
-    private void Member(ref Utf8JsonReader reader, ref bool type, IReadOnlyDictionary<string, string> classMap)
+    public FhirReference SubjectReference => _subject ??= FhirReference.Parse(Subject);
+
+    /// <summary>Puts the diagnoses in their order; once, since those of equal rank would change places.</summary>
+    public void RankDiagnoses()
+    {
+        if (!_ranked)
+            Diagnoses.Sort(static (a, b) => a.Rank != b.Rank ? a.Rank.CompareTo(b.Rank) : b.IsDischarge.CompareTo(a.IsDischarge));
+        _ranked = true;
+    }
+
+    private void Member(ref Utf8JsonReader reader, ref bool type)
     {
         if (reader.ValueTextEquals("resourceType"u8))
             type = Fields.IsText(ref reader) && reader.ValueTextEquals("Encounter"u8);
         else if (reader.ValueTextEquals("id"u8))
-            Id = Fields.Text(ref reader, 256) ?? "";
+            IsOdd |= Id.Length > 0 | (Id = Fields.Text(ref reader, 256) ?? "").Length == 0;
         else if (reader.ValueTextEquals("meta"u8))
-            ReadMeta(ref reader, ref VersionId, ref LastUpdatedText, out LastUpdated);
+            ReadMeta(ref reader);
         else if (reader.ValueTextEquals("status"u8))
             Status = ReadStatus(ref reader);
         else if (reader.ValueTextEquals("class"u8))
-            Class = ReadClass(ref reader, classMap);
+            ReadClass(ref reader);
         else if (reader.ValueTextEquals("subject"u8))
-            Subject = Fields.Reference(ref reader).Reference;
+            IsOdd |= Subject is not null | (Subject = Fields.Reference(ref reader).Reference) is null;
         else if (reader.ValueTextEquals("period"u8))
             ReadPeriod(ref reader);
         else if (reader.ValueTextEquals("participant"u8))
@@ -104,31 +139,42 @@ internal sealed class EncounterScan
 
     private void Reset()
     {
-        (Id, VersionId, LastUpdatedText, LastUpdated, Status, Class, Subject) = ("", null, null, null, EncounterStatus.Missing, null, null);
+        Name = null;
+        (_ranked, _subject) = (false, null);
+        (Id, VersionId, LastUpdatedText, LastUpdated, Status, StatusText, Class, LocalClass, Subject, IsOdd) =
+            ("", null, null, null, EncounterStatus.Missing, null, null, null, null, false);
         (StartState, EndState, Start, End, Disposition, SawDisposition, ReasonsNotAllowed) = (DateState.Absent, DateState.Absent, default, default, null, false, 0);
         Participants.Clear();
         Diagnoses.Clear();
         Reasons.Clear();
     }
 
-    internal static void ReadMeta(ref Utf8JsonReader reader, ref string? version, ref string? updatedText, out DateTimeOffset? updated)
+    private void ReadMeta(ref Utf8JsonReader reader)
     {
-        updated = null;
+        IsOdd |= VersionId is not null || LastUpdatedText is not null;
+        LastUpdated = null;
         if (!Fields.IntoObject(ref reader))
             return;
         while (Fields.Next(ref reader))
         {
             if (reader.ValueTextEquals("versionId"u8))
             {
-                version = Fields.Text(ref reader, 256);
+                IsOdd |= (VersionId = Fields.Text(ref reader, 256)) is null;
             }
             else if (reader.ValueTextEquals("lastUpdated"u8))
             {
+                IsOdd |= LastUpdatedText is not null;
                 if (!Fields.IsText(ref reader))
+                {
+                    IsOdd = true;
                     continue;
-                if (FhirDate.TryParse(reader.ValueSpan, out var date))
-                    updated = date.Instant;
-                updatedText = reader.ValueSpan.Length <= 64 ? Encoding.UTF8.GetString(reader.ValueSpan) : null;
+                }
+                var text = Fields.Value(ref reader);
+                if (FhirDate.TryParse(text, out var date))
+                    LastUpdated = date.Instant;
+                else
+                    IsOdd = true;
+                LastUpdatedText = text.Length <= 64 ? Encoding.UTF8.GetString(text) : null;
             }
             else
             {
@@ -137,37 +183,47 @@ internal sealed class EncounterScan
         }
     }
 
-    private static EncounterStatus ReadStatus(ref Utf8JsonReader reader)
+    private EncounterStatus ReadStatus(ref Utf8JsonReader reader)
     {
+        IsOdd |= StatusText is not null;
+        StatusText = null;
         if (!Fields.IsText(ref reader))
+        {
+            IsOdd = true;
             return EncounterStatus.Missing;
-        if (reader.ValueTextEquals("finished"u8))
-            return EncounterStatus.Finished;
-        if (reader.ValueTextEquals("cancelled"u8) || reader.ValueTextEquals("entered-in-error"u8))
-            return EncounterStatus.Void;
-        return reader.ValueTextEquals("planned"u8) || reader.ValueTextEquals("arrived"u8) || reader.ValueTextEquals("triaged"u8)
-            || reader.ValueTextEquals("in-progress"u8) || reader.ValueTextEquals("onleave"u8) || reader.ValueTextEquals("unknown"u8)
-            ? EncounterStatus.Open : EncounterStatus.Unknown;
+        }
+        foreach (var (status, name, text) in Statuses)
+            if (reader.ValueTextEquals(name))
+            {
+                StatusText = text;
+                return status;
+            }
+        IsOdd = true;
+        return EncounterStatus.Unknown;
     }
 
-    private static string? ReadClass(ref Utf8JsonReader reader, IReadOnlyDictionary<string, string> classMap)
+    private void ReadClass(ref Utf8JsonReader reader)
     {
-        string? code = null;
+        (Class, LocalClass) = (null, null);
         if (!Fields.IntoObject(ref reader))
-            return null;
+            return;
         while (Fields.Next(ref reader))
         {
             if (reader.ValueTextEquals("code"u8) && Fields.IsText(ref reader))
-                code = ActCode(reader.ValueSpan) ?? Local(ref reader, classMap);
+            {
+                Class = ActCode(Fields.Value(ref reader));
+                LocalClass = Class is null && reader.ValueSpan.Length <= 64 ? Encoding.UTF8.GetString(Fields.Value(ref reader)) : null;
+            }
             else if (reader.TokenType == JsonTokenType.PropertyName)
+            {
                 Fields.Skip(ref reader);
+            }
         }
-        return code;
     }
 
-    private static string? Local(ref Utf8JsonReader reader, IReadOnlyDictionary<string, string> classMap) =>
-        classMap.Count > 0 && reader.ValueSpan.Length <= 64 && classMap.TryGetValue(Encoding.UTF8.GetString(reader.ValueSpan), out var act)
-            ? ActCode(Encoding.UTF8.GetBytes(act)) : null;
+    /// <summary>The class, a hospital's own ones mapped; null where it is unknown.</summary>
+    public string? ClassUnder(IReadOnlyDictionary<string, string> map) =>
+        Class ?? (LocalClass is not null && map.TryGetValue(LocalClass, out var act) ? ActCode(Encoding.UTF8.GetBytes(act)) : null);
 
     private static string? ActCode(ReadOnlySpan<byte> code) => code switch
     {

@@ -113,6 +113,9 @@ public sealed record Extraction
     /// <summary>Logical id of the patient (without <c>Patient/</c>), null where it could not be told.</summary>
     public string? PatientId { get; init; }
 
+    /// <summary>The patient record that the encounter names, where it was merged into <see cref="PatientId"/>; else null.</summary>
+    public string? MergedFrom { get; init; }
+
     /// <summary>
     /// What would leave. Present for <see cref="ExtractionOutcome.Ready"/>, <see cref="WithheldReason.NoDoctor"/> and
     /// <see cref="WithheldReason.NothingNew"/>; never for the sensitive, rare or unreadable.

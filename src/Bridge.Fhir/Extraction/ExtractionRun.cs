@@ -8,18 +8,21 @@ namespace Bridge.Fhir.Extraction;
 internal readonly struct ExtractionRun(
     Minimiser minimiser, ExtractionOptions options, EncounterFile file, ExtractionContext context, ExtractionScratch scratch)
 {
+    private readonly EncounterScan _encounter = file.Scan ?? scratch.Encounter;
+
     public Extraction Run()
     {
-        var encounter = scratch.Encounter;
+        var encounter = _encounter;
         if (file.Encounter.Oversize || file.Encounter.Json.Length > ResourceLimits.MaxResourceBytes)
             return Unread(SetAsideReason.TooLarge, ResourceScan.Id(file.Encounter.Json.Span) ?? "");
-        var unreadable = encounter.Read(file.Encounter.Json.Span, options.ClassMap);
+        var unreadable = file.Scan is null ? encounter.Read(file.Encounter.Json.Span) : SetAsideReason.None;
         if (unreadable != SetAsideReason.None)
             return Unread(unreadable, encounter.Id);
         if (!FhirReference.IsId(encounter.Id))
             return Unread(SetAsideReason.NoId, "");
 
-        var patientId = SightingReader.PatientIdOf(encounter.Subject);
+        var patientId = SightingReader.PatientIdOf(encounter.SubjectReference);
+        string? mergedFrom = null;
         switch (encounter.Status)
         {
             case EncounterStatus.Open:
@@ -30,22 +33,23 @@ internal readonly struct ExtractionRun(
                 return SetAside(SetAsideReason.UnknownStatus, patientId);
         }
         var reason = ReadPatient(encounter, ref patientId, out var patient);
+        if (reason == SetAsideReason.None && file.Survivor is { Oversize: false } survivor && PatientScan.Read(survivor.Json.Span, out var used) && used.Id is not null)
+            (mergedFrom, patientId, patient) = (patientId, used.Id, used);
         if (reason == SetAsideReason.None)
             reason = Judge(encounter, patient, out _);
-        if (reason != SetAsideReason.None)
-            return SetAside(reason, patientId);
-        return Summarise(encounter, patient, patientId);
+        var extraction = reason == SetAsideReason.None ? Summarise(encounter, patient, patientId) : SetAside(reason, patientId);
+        return mergedFrom is null ? extraction : extraction with { MergedFrom = mergedFrom };
     }
 
     /// <summary>Finds the patient whom the encounter names.</summary>
     private SetAsideReason ReadPatient(EncounterScan encounter, ref string? patientId, out PatientScan patient)
     {
         patient = default;
-        var reference = FhirReference.Parse(encounter.Subject);
+        var reference = encounter.SubjectReference;
         if (reference.Form == ReferenceForm.None || reference.Type is not (null or "Patient"))
             return SetAsideReason.NoSubject;
-        var found = file.Patient is { } given ? new ResourceSet([given]).Find(encounter.Subject, file.Encounter.Json) : file.Patients.Find(encounter.Subject, file.Encounter.Json);
-        if (found is not { Oversize: false } resource || !PatientScan.Read(resource.Json.Span, out patient))
+        var patients = file.Patients.Count == 0 && file.Patient is { } given ? new ResourceSet([given]) : file.Patients;
+        if (!patients.FindPatient(encounter.Subject, file.Encounter.Json, out patient))
             return reference.Form is ReferenceForm.Conditional or ReferenceForm.Contained ? SetAsideReason.NoSubject : SetAsideReason.PatientUnreadable;
         // a contained patient has no identity that a consent could name
         if (reference.Form == ReferenceForm.Contained)
@@ -60,11 +64,11 @@ internal readonly struct ExtractionRun(
         end = default;
         if (encounter.StartState == DateState.Impossible || encounter.EndState == DateState.Impossible || patient.BirthState == DateState.Impossible)
             return SetAsideReason.ImpossibleDate;
-        if (encounter.Class is null)
+        if (encounter.ClassUnder(options.ClassMap) is not { } kind)
             return SetAsideReason.UnknownClass;
         if (encounter.EndState == DateState.Good)
             end = encounter.End;
-        else if (encounter.StartState == DateState.Good && !ReadyRule.IsInpatient(encounter.Class))
+        else if (encounter.StartState == DateState.Good && !ReadyRule.IsInpatient(kind))
             end = encounter.Start;
         else
             return SetAsideReason.NoPeriod;
@@ -85,6 +89,8 @@ internal readonly struct ExtractionRun(
     private Extraction Summarise(EncounterScan encounter, in PatientScan patient, string? patientId)
     {
         Judge(encounter, patient, out var end);
+        if (file.Conditions.Count + file.Procedures.Count + file.MedicationRequests.Count > 0)
+            encounter.Name = file.Encounter.FullUrl is { } url && url.StartsWith("urn:", StringComparison.Ordinal) ? url : "Encounter/" + encounter.Id;
         var lastChange = encounter.LastUpdated ?? LatestOf(end);
         ReadTreatments(encounter, ref lastChange);
         ReadConditions(encounter, ref lastChange);
@@ -92,7 +98,7 @@ internal readonly struct ExtractionRun(
         var finishedAt = LatestOf(end);
         if (context.FinishedSince > finishedAt)
             finishedAt = context.FinishedSince.Value;
-        var verdict = ReadyRule.Judge(encounter.Class!, finishedAt, lastChange, scratch.Conditions.Count > 0, context.Now, options.Ready);
+        var verdict = ReadyRule.Judge(encounter.ClassUnder(options.ClassMap)!, finishedAt, lastChange, scratch.Conditions.Count > 0, context.Now, options.Ready);
         if (verdict.Readiness == Readiness.Settling)
             return Result(ExtractionOutcome.Settling, patientId) with { ReadAgainAt = verdict.LookAgainAt, Sources = [.. scratch.Sources] };
         if (verdict.Readiness == Readiness.NoCondition)
@@ -148,7 +154,8 @@ internal readonly struct ExtractionRun(
         }
         var period = end.ToMonth() ?? end.Year.ToString("D4", System.Globalization.CultureInfo.InvariantCulture);
         sources.Add(new SourceField("period", encounter.EndState == DateState.Good ? "Encounter.period.end" : "Encounter.period.start", null, FieldTreatment.Coarsened, null, period));
-        sources.Add(new SourceField("class", "Encounter.class", null, FieldTreatment.AsRecorded, encounter.Class, encounter.Class));
+        var actCode = encounter.ClassUnder(options.ClassMap)!;
+        sources.Add(new SourceField("class", "Encounter.class", null, FieldTreatment.AsRecorded, actCode, actCode));
         sources.Add(new SourceField("ageBand", "Patient.birthDate", null,
             minimised.AgeBand == Ages.Band(patient.Birth, end) ? FieldTreatment.Coarsened : FieldTreatment.GeneralisedForRarity, null, minimised.AgeBand));
         sources.Add(new SourceField("sex", "Patient.gender", null, FieldTreatment.AsRecorded, patient.Sex, patient.Sex));
@@ -163,7 +170,7 @@ internal readonly struct ExtractionRun(
         return new SummaryDraft
         {
             Period = period,
-            Class = encounter.Class!,
+            Class = actCode,
             Conditions = minimised.Conditions,
             Treatments = treatments,
             AgeBand = minimised.AgeBand,
@@ -184,7 +191,7 @@ internal readonly struct ExtractionRun(
             for (var i = 0; i < list.Count; i++)
             {
                 var resource = list[i];
-                if (resource.Oversize || !ResourceScan.Child(resource.Json.Span, use, out var child) || !Belongs(encounter, child))
+                if (resource.Oversize || !ResourceScan.Child(resource.Json.Span, use, encounter, out var child) || !Belongs(encounter, child))
                     continue;
                 lastChange = Later(lastChange, child.LastUpdated);
                 if (!child.Counts)
@@ -214,12 +221,12 @@ internal readonly struct ExtractionRun(
         if (encounter.Diagnoses.Count > 0)
         {
             var among = ResourceSet.Of(own);
-            encounter.Diagnoses.Sort(static (a, b) => a.Rank != b.Rank ? a.Rank.CompareTo(b.Rank) : b.IsDischarge.CompareTo(a.IsDischarge));
+            encounter.RankDiagnoses();
             foreach (var diagnosis in encounter.Diagnoses)
             {
                 if ((among.Find(diagnosis.Reference, file.Encounter.Json) ?? file.DiagnosisConditions.Find(diagnosis.Reference, file.Encounter.Json)) is not { Oversize: false } resource
                     || BundleFraming.TypeOf(resource.Json.Span) != "Condition"
-                    || !ResourceScan.Child(resource.Json.Span, CodeUse.Condition, out var child)
+                    || !ResourceScan.Child(resource.Json.Span, CodeUse.Condition, encounter, out var child)
                     || !SamePatient(encounter, child))
                 {
                     continue;
@@ -230,7 +237,7 @@ internal readonly struct ExtractionRun(
         }
         for (var i = 0; i < own.Count; i++)
         {
-            if (own[i].Oversize || !ResourceScan.Child(own[i].Json.Span, CodeUse.Condition, out var child) || !Belongs(encounter, child))
+            if (own[i].Oversize || !ResourceScan.Child(own[i].Json.Span, CodeUse.Condition, encounter, out var child) || !Belongs(encounter, child))
                 continue;
             lastChange = Later(lastChange, child.LastUpdated);
             if (!diagnosed)
@@ -355,7 +362,7 @@ internal readonly struct ExtractionRun(
     {
         if (child.Subject is null || child.Subject == encounter.Subject)
             return true;
-        var (a, b) = (FhirReference.Parse(encounter.Subject), FhirReference.Parse(child.Subject));
+        var (a, b) = (encounter.SubjectReference, FhirReference.Parse(child.Subject));
         if (a.Form is ReferenceForm.Relative or ReferenceForm.Absolute && b.Form is ReferenceForm.Relative or ReferenceForm.Absolute)
             return a.Type == b.Type && a.Id == b.Id;
         return a.Form != b.Form;
@@ -369,8 +376,8 @@ internal readonly struct ExtractionRun(
     private Extraction Result(ExtractionOutcome outcome, string? patientId) => new()
     {
         Outcome = outcome,
-        EncounterId = scratch.Encounter.Id,
-        EncounterVersion = Version(scratch.Encounter),
+        EncounterId = _encounter.Id,
+        EncounterVersion = Version(_encounter),
         PatientId = patientId,
     };
 
@@ -383,11 +390,17 @@ internal readonly struct ExtractionRun(
 
     private Extraction SetAside(SetAsideReason reason, string? patientId) => Result(ExtractionOutcome.SetAside, patientId) with { SetAside = reason };
 
-    private Extraction Unread(SetAsideReason reason, string encounterId) => new()
+    private Extraction Unread(SetAsideReason reason, string encounterId)
     {
-        Outcome = ExtractionOutcome.SetAside,
-        SetAside = reason,
-        EncounterId = FhirReference.IsId(encounterId) ? encounterId : "",
-        EncounterVersion = SightingReader.VersionOf(null, null, file.Encounter.Json.Span),
-    };
+        // whose it is can often be told from what stands before the fault: then it is shown on a row, and not only counted
+        var seen = SightingReader.Read(file.Encounter);
+        return new Extraction
+        {
+            Outcome = ExtractionOutcome.SetAside,
+            SetAside = reason,
+            EncounterId = FhirReference.IsId(encounterId) ? encounterId : "",
+            EncounterVersion = seen.Version,
+            PatientId = seen.PatientId,
+        };
+    }
 }

@@ -70,8 +70,29 @@ internal static class Fields
         return false;
     }
 
+    /// <summary>
+    /// The bytes of the text that is stood on. Some servers spell characters of dates and codes as escapes (<c>+</c> as <c>\u002B</c>, <c>/</c> as <c>\/</c>);
+    /// only then is anything copied. Empty where the escapes are no text.
+    /// </summary>
+    public static ReadOnlySpan<byte> Value(scoped ref Utf8JsonReader reader)
+    {
+        if (!reader.ValueIsEscaped)
+            return reader.ValueSpan;
+        try
+        {
+            var text = new byte[reader.ValueSpan.Length];
+            return text.AsSpan(0, reader.CopyString(text));
+        }
+        catch (InvalidOperationException)
+        {
+            return default;
+        }
+    }
+
     /// <summary>The <c>reference</c> of the Reference that the member holds, and its logical <c>identifier</c>.</summary>
-    public static (string? Reference, BusinessIdentifier? Identifier) Reference(ref Utf8JsonReader reader)
+    /// <param name="reader">Stands on the member's name.</param>
+    /// <param name="expected">What the reference most likely says, to be handed back instead of a new string.</param>
+    public static (string? Reference, BusinessIdentifier? Identifier) Reference(ref Utf8JsonReader reader, string? expected = null)
     {
         string? reference = null;
         BusinessIdentifier? identifier = null;
@@ -80,13 +101,22 @@ internal static class Fields
         while (Next(ref reader))
         {
             if (reader.ValueTextEquals("reference"u8))
-                reference = Text(ref reader);
+                reference = ExpectedText(ref reader, expected);
             else if (reader.ValueTextEquals("identifier"u8))
                 identifier = Identifier(ref reader);
             else
                 Skip(ref reader);
         }
         return (reference, identifier);
+    }
+
+    private static string? ExpectedText(ref Utf8JsonReader reader, string? expected)
+    {
+        if (!IsText(ref reader))
+            return null;
+        if (expected is not null && reader.ValueTextEquals(expected))
+            return expected;
+        return reader.ValueSpan.Length <= 2048 ? SafeText(ref reader) : null;
     }
 
     /// <summary>The Identifier that the member holds; null without a value.</summary>
@@ -116,7 +146,7 @@ internal static class Fields
         if (reader.TokenType == JsonTokenType.Null)
             return DateState.Absent;
         if (reader.TokenType == JsonTokenType.String)
-            return FhirDate.TryParse(reader.ValueSpan, out date) ? DateState.Good : DateState.Impossible;
+            return FhirDate.TryParse(Value(ref reader), out date) ? DateState.Good : DateState.Impossible;
         reader.Skip();
         return DateState.Impossible;
     }

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Bridge.Fhir.Client;
 
 namespace Bridge.Fhir.Extraction;
 
@@ -19,7 +20,12 @@ internal struct ChildScan
 /// <summary>Reads children and people of an encounter. What cannot be read counts as not there: false.</summary>
 internal static class ResourceScan
 {
-    public static bool Child(ReadOnlySpan<byte> json, CodeUse use, out ChildScan child)
+    /// <summary>Reads a child.</summary>
+    /// <param name="json">Its bytes.</param>
+    /// <param name="use">What it is read for.</param>
+    /// <param name="parent">The encounter, whose own references a child most likely repeats.</param>
+    /// <param name="child">What was read.</param>
+    public static bool Child(ReadOnlySpan<byte> json, CodeUse use, EncounterScan parent, out ChildScan child)
     {
         child = default;
         try
@@ -35,9 +41,9 @@ internal static class ResourceScan
                 else if (reader.ValueTextEquals("meta"u8))
                     child.LastUpdated = LastUpdated(ref reader);
                 else if (reader.ValueTextEquals("subject"u8))
-                    child.Subject = Fields.Reference(ref reader).Reference;
+                    child.Subject = Fields.Reference(ref reader, parent.Subject).Reference;
                 else if (reader.ValueTextEquals("encounter"u8))
-                    child.Encounter = Fields.Reference(ref reader).Reference;
+                    child.Encounter = Fields.Reference(ref reader, parent.Name).Reference;
                 else if (reader.ValueTextEquals("code"u8) && use != CodeUse.Medication)
                     child.Code = CodeReading.Concept(ref reader, use, ref child.SawCode);
                 else if (reader.ValueTextEquals("medicationCodeableConcept"u8) && use == CodeUse.Medication)
@@ -89,66 +95,20 @@ internal static class ResourceScan
         }
     }
 
-    /// <summary>The reference of one member, without reading further.</summary>
-    public static bool Reference(ReadOnlySpan<byte> json, ReadOnlySpan<byte> member, out ReadOnlySpan<byte> reference)
+    /// <summary>The reference of one member; empty where there is none.</summary>
+    public static ReadOnlySpan<byte> Reference(ReadOnlySpan<byte> json, ReadOnlySpan<byte> member)
     {
-        reference = default;
-        try
-        {
-            var reader = new Utf8JsonReader(json, Fields.Options);
-            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
-                return false;
-            while (Fields.Next(ref reader))
-            {
-                if (!reader.ValueTextEquals(member))
-                {
-                    Fields.Skip(ref reader);
-                    continue;
-                }
-                if (!Fields.IntoObject(ref reader))
-                    return false;
-                while (Fields.Next(ref reader))
-                {
-                    if (!reader.ValueTextEquals("reference"u8))
-                    {
-                        Fields.Skip(ref reader);
-                        continue;
-                    }
-                    if (!Fields.IsText(ref reader))
-                        return false;
-                    reference = reader.ValueIsEscaped ? Encoding.UTF8.GetBytes(reader.GetString()!) : reader.ValueSpan;
-                    return true;
-                }
-                return false;
-            }
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
-        {
-            // unreadable: it belongs to no encounter
-        }
-        return false;
+        var value = JsonMembers.Find(JsonMembers.Find(json, member), "reference"u8);
+        if (value is not [(byte)'"', .., (byte)'"'])
+            return default;
+        return value.Contains((byte)'\\') ? Encoding.UTF8.GetBytes(JsonMembers.Text(value) ?? "") : value[1..^1];
     }
 
+    /// <summary>The resource's logical id, as far as it can be told; null where there is none. The resource may be cut short behind it.</summary>
     public static string? Id(ReadOnlySpan<byte> json)
     {
-        try
-        {
-            var reader = new Utf8JsonReader(json, isFinalBlock: false, new JsonReaderState(Fields.Options));
-            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
-                return null;
-            while (Fields.Next(ref reader))
-            {
-                if (reader.ValueTextEquals("id"u8))
-                    return reader.Read() && reader.TokenType == JsonTokenType.String && reader.ValueSpan.Length <= 256 ? reader.GetString() : null;
-                if (!reader.Read() || !reader.TrySkip())
-                    return null;
-            }
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
-        {
-            // no id
-        }
-        return null;
+        var value = JsonMembers.Find(json, "id"u8);
+        return value.Length <= 258 ? JsonMembers.Text(value) : null;
     }
 
     /// <summary>Business identifiers of a person or encounter, and the practitioner that a PractitionerRole names.</summary>
@@ -229,7 +189,7 @@ internal static class ResourceScan
         {
             if (!reader.ValueTextEquals("lastUpdated"u8))
                 Fields.Skip(ref reader);
-            else if (Fields.IsText(ref reader) && FhirDate.TryParse(reader.ValueSpan, out var date))
+            else if (Fields.IsText(ref reader) && FhirDate.TryParse(Fields.Value(ref reader), out var date))
                 at = date.Instant;
         }
         return at;

@@ -15,9 +15,12 @@ public sealed record Terminology
     /// <summary>Sensitive nodes. Default: the shipped list.</summary>
     public SensitiveNodes Sensitive { get; init; } = SensitiveNodes.Shipped;
 
+    /// <summary>Titles in further languages, by language tag and code: words for a reader, which judge nothing. Default: none.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> Titles { get; init; } = new Dictionary<string, IReadOnlyDictionary<string, string>>();
+
     /// <summary>
     /// Reads a folder: <c>icd10-hierarchy.tsv</c>, <c>snomed-to-icd10cm.tsv</c>, <c>people-counts.tsv</c> and <c>sensitive-nodes.tsv</c>, each optionally with <c>.gz</c>; the
-    /// last may be missing (the shipped list then holds).
+    /// last may be missing (the shipped list then holds). <c>titles.LANGUAGE.tsv</c> (code, title; as <c>titles.zh-CN.tsv</c>) adds words in another language.
     /// </summary>
     /// <exception cref="FileNotFoundException">One of the first three is missing; says which.</exception>
     /// <exception cref="FormatException">A line has another form; says file and line.</exception>
@@ -31,6 +34,10 @@ public sealed record Terminology
             Map = CodeMap.Load(Need("snomed-to-icd10cm.tsv")),
             Counts = CountTable.Load(Need("people-counts.tsv")),
             Sensitive = Find("sensitive-nodes.tsv") is { } own ? SensitiveNodes.Load(own) : SensitiveNodes.Shipped,
+            Titles = Directory.EnumerateFiles(folder, "titles.*.tsv*").Order(StringComparer.Ordinal).DistinctBy(path => Path.GetFileName(path).Split('.')[1]).ToDictionary(
+                path => Path.GetFileName(path).Split('.')[1],
+                IReadOnlyDictionary<string, string> (path) => Tables.Read(path, 2).DistinctBy(row => row[0]).ToDictionary(row => row[0], row => row[1], StringComparer.Ordinal),
+                StringComparer.OrdinalIgnoreCase),
         };
     }
 }

@@ -79,7 +79,12 @@ public sealed class Cursor : IEquatable<Cursor>
     internal static ulong Key(string encounterId, string version)
     {
         Span<byte> digest = stackalloc byte[32];
-        SHA256.HashData(Encoding.UTF8.GetBytes(encounterId + "\n" + version), digest);
+        var most = Encoding.UTF8.GetMaxByteCount(encounterId.Length + 1 + version.Length);
+        var text = most <= 512 ? stackalloc byte[512] : new byte[most];
+        var length = Encoding.UTF8.GetBytes(encounterId, text);
+        text[length++] = (byte)'\n';
+        length += Encoding.UTF8.GetBytes(version, text[length..]);
+        SHA256.HashData(text[..length], digest);
         return BinaryPrimitives.ReadUInt64BigEndian(digest);
     }
 
@@ -92,5 +97,17 @@ public sealed class Cursor : IEquatable<Cursor>
         return new Cursor(WholeSecond(from), sorted);
     }
 
-    internal IReadOnlyList<ulong> Seen => _seen;
+    /// <summary>The same moment with more versions delivered, none of them among those it has; beyond the bound they are left out.</summary>
+    internal Cursor With(List<ulong> more)
+    {
+        more.Sort();
+        var room = Math.Min(more.Count, MaxSeen - _seen.Length);
+        if (room <= 0)
+            return this;
+        // both are in order: merged from behind, without sorting what is in order already
+        var merged = new ulong[_seen.Length + room];
+        for (int at = merged.Length - 1, old = _seen.Length - 1, fresh = room - 1; at >= 0; at--)
+            merged[at] = fresh < 0 || (old >= 0 && _seen[old] > more[fresh]) ? _seen[old--] : more[fresh--];
+        return new Cursor(From, merged);
+    }
 }

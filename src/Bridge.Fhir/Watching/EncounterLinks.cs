@@ -1,4 +1,4 @@
-using System.Text.Json;
+using System.Buffers;
 using Bridge.Fhir.Client;
 using Bridge.Fhir.Extraction;
 
@@ -7,148 +7,86 @@ namespace Bridge.Fhir.Watching;
 /// <summary>The references that stand in an encounter, to know what else to read.</summary>
 internal sealed class EncounterLinks
 {
-    public string Id { get; private set; } = "";
-    public string? Subject { get; private set; }
-    public List<string?> Participants { get; } = [];
-    public List<string?> Diagnoses { get; } = [];
+    private static readonly SearchValues<byte> IdLetters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._"u8);
 
-    public static EncounterLinks Read(FhirResource encounter)
+    public string Id { get; private set; } = "";
+    public FhirReference Subject { get; private set; }
+    public List<FhirReference> Participants { get; } = [];
+    public List<FhirReference> Diagnoses { get; } = [];
+
+    /// <summary>Those of an encounter that was come across.</summary>
+    public static EncounterLinks Of(EncounterSighting sighting)
     {
-        var links = new EncounterLinks();
-        Members(encounter, (string name, ref Utf8JsonReader reader) =>
-        {
-            switch (name)
-            {
-                case "id":
-                    links.Id = Text(ref reader) ?? "";
-                    break;
-                case "subject":
-                    links.Subject = Member(ref reader, "reference");
-                    break;
-                case "participant":
-                    Array(ref reader, links.Participants, "individual");
-                    break;
-                case "diagnosis":
-                    Array(ref reader, links.Diagnoses, "condition");
-                    break;
-                default:
-                    return false;
-            }
-            return true;
-        });
+        if (sighting.Scan is not { } scan)
+            return Read(sighting.Resource);
+        var links = new EncounterLinks { Id = scan.Id, Subject = scan.SubjectReference };
+        foreach (var participant in scan.Participants)
+            links.Participants.Add(FhirReference.Parse(participant.Reference));
+        foreach (var diagnosis in scan.Diagnoses)
+            links.Diagnoses.Add(FhirReference.Parse(diagnosis.Reference));
         return links;
     }
 
-    public bool NamesDiagnosis(FhirResource condition)
+    private static EncounterLinks Read(FhirResource encounter)
     {
-        var id = IdOf(condition);
-        return Diagnoses.Exists(d => FhirReference.Parse(d) is { Type: "Condition" } r && r.Id == id);
-    }
-
-    public static string IdOf(FhirResource resource) => Find(resource, "id", null) ?? "";
-
-    /// <summary>Logical id of the encounter that a child names; null where it is no plain reference.</summary>
-    public static string? EncounterOf(FhirResource child) => FhirReference.Parse(Find(child, "encounter", "reference")) is { Type: "Encounter" } r ? r.Id : null;
-
-    public static string? PractitionerOf(FhirResource role) => Find(role, "practitioner", "reference");
-
-    public static string? MedicationOf(FhirResource request) => Find(request, "medicationReference", "reference");
-
-    private delegate bool MemberHandler(string name, ref Utf8JsonReader reader);
-
-    private static string? Find(FhirResource resource, string member, string? inner)
-    {
-        string? value = null;
-        Members(resource, (string name, ref Utf8JsonReader reader) =>
+        var links = new EncounterLinks();
+        if (encounter.Oversize)
+            return links;
+        foreach (var member in new JsonMembers(encounter.Json.Span))
         {
-            if (name != member)
-                return false;
-            value ??= inner is null ? Text(ref reader) : Member(ref reader, inner);
-            return true;
-        });
-        return value;
+            if (member.Name.SequenceEqual("id"u8))
+                links.Id = JsonMembers.Text(member.Value) ?? "";
+            else if (member.Name.SequenceEqual("subject"u8))
+                links.Subject = FhirReference.Parse(JsonMembers.Text(JsonMembers.Find(member.Value, "reference"u8)));
+            else if (member.Name.SequenceEqual("participant"u8))
+                References(member.Value, "individual"u8, links.Participants);
+            else if (member.Name.SequenceEqual("diagnosis"u8))
+                References(member.Value, "condition"u8, links.Diagnoses);
+        }
+        return links;
     }
 
-    private static void Members(FhirResource resource, MemberHandler handle)
+    public static string IdOf(FhirResource resource) => ResourceScan.Id(resource.Json.Span) ?? "";
+
+    /// <summary>The logical id of the encounter that a child names; null where that is no plain reference.</summary>
+    public static string? EncounterOf(FhirResource child) => FhirReference.Parse(Reference(child, "encounter"u8)) is { Type: "Encounter" } r ? r.Id : null;
+
+    /// <summary>The same where it is written <c>Encounter/id</c>, as nearly all are; empty otherwise.</summary>
+    public static ReadOnlySpan<byte> PlainEncounterOf(FhirResource child)
     {
-        if (resource.Oversize)
+        if (child.Oversize)
+            return default;
+        var reference = JsonMembers.Find(JsonMembers.Find(child.Json.Span, "encounter"u8), "reference"u8);
+        if (!reference.StartsWith("\"Encounter/"u8))
+            return default;
+        var id = reference[11..^1];
+        return id.Length is > 0 and <= 64 && !id.ContainsAnyExcept(IdLetters) ? id : default;
+    }
+
+    public static string? PractitionerOf(FhirResource role) => Reference(role, "practitioner"u8);
+
+    public static string? MedicationOf(FhirResource request) => Reference(request, "medicationReference"u8);
+
+    private static string? Reference(FhirResource resource, ReadOnlySpan<byte> member) =>
+        resource.Oversize ? null : JsonMembers.Text(JsonMembers.Find(JsonMembers.Find(resource.Json.Span, member), "reference"u8));
+
+    /// <summary>Of each object of an array: the reference that its member holds.</summary>
+    private static void References(ReadOnlySpan<byte> array, ReadOnlySpan<byte> member, List<FhirReference> into)
+    {
+        if (array is not [(byte)'[', ..])
             return;
-        try
+        var at = JsonMembers.SkipBlank(array, 1);
+        while (at < array.Length && array[at] != (byte)']')
         {
-            var reader = new Utf8JsonReader(resource.Json.Span, new JsonReaderOptions { MaxDepth = ResourceLimits.MaxDepth });
-            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+            var end = JsonMembers.SkipValue(array, at);
+            if (end < 0)
                 return;
-            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-            {
-                var name = reader.ValueTextEquals("id"u8) ? "id"
-                    : reader.ValueTextEquals("subject"u8) ? "subject"
-                    : reader.ValueTextEquals("participant"u8) ? "participant"
-                    : reader.ValueTextEquals("diagnosis"u8) ? "diagnosis"
-                    : reader.ValueTextEquals("encounter"u8) ? "encounter"
-                    : reader.ValueTextEquals("practitioner"u8) ? "practitioner"
-                    : reader.ValueTextEquals("medicationReference"u8) ? "medicationReference" : "";
-                reader.Read();
-                if (name.Length == 0 || !handle(name, ref reader))
-                    reader.Skip();
-            }
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
-        {
-            // the extractor names what is wrong with it; here it only has no links
-        }
-    }
-
-    private static string? Text(ref Utf8JsonReader reader)
-    {
-        if (reader.TokenType == JsonTokenType.String)
-            return reader.GetString();
-        reader.Skip();
-        return null;
-    }
-
-    private static string? Member(ref Utf8JsonReader reader, string name)
-    {
-        string? value = null;
-        if (reader.TokenType != JsonTokenType.StartObject)
-        {
-            reader.Skip();
-            return null;
-        }
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-        {
-            var match = reader.ValueTextEquals(name);
-            reader.Read();
-            if (match && reader.TokenType == JsonTokenType.String)
-                value = reader.GetString();
-            else
-                reader.Skip();
-        }
-        return value;
-    }
-
-    private static void Array(ref Utf8JsonReader reader, List<string?> into, string member)
-    {
-        if (reader.TokenType != JsonTokenType.StartArray)
-        {
-            reader.Skip();
-            return;
-        }
-        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
-        {
-            if (reader.TokenType != JsonTokenType.StartObject)
-            {
-                reader.Skip();
-                continue;
-            }
-            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-            {
-                var match = reader.ValueTextEquals(member);
-                reader.Read();
-                if (match)
-                    into.Add(Member(ref reader, "reference"));
-                else
-                    reader.Skip();
-            }
+            var held = JsonMembers.Find(array[at..end], member);
+            if (!held.IsEmpty)
+                into.Add(FhirReference.Parse(JsonMembers.Text(JsonMembers.Find(held, "reference"u8))));
+            at = JsonMembers.SkipBlank(array, end);
+            if (at < array.Length && array[at] == (byte)',')
+                at = JsonMembers.SkipBlank(array, at + 1);
         }
     }
 }

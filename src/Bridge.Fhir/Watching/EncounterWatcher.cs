@@ -58,60 +58,84 @@ public sealed class EncounterWatcher
         FhirPage? page = null;
         var began = false;
         var waiting = new List<EncounterSighting>();
-        while (true)
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        // the page after the one that the caller is working on
+        Task<FhirPage?>? ahead = null;
+        try
         {
-            FhirPage? next;
-            try
+            while (true)
             {
-                next = began ? await _client.NextAsync(page!, cancellation) : await _client.SearchAsync(search(), cancellation);
+                FhirPage? next;
+                try
+                {
+                    next = began ? await ahead! : await _client.SearchAsync(search(), cancellation);
+                }
+                catch (FhirException e) when (began && e.Fault is FhirFault.Gone or FhirFault.NotFound && restarts < _options.RestartsPerWalk)
+                {
+                    // the page link expired: the walk starts again from the cursor; what it has delivered is remembered
+                    restarts++;
+                    WatchLog.Restarted(_log, restarts);
+                    (began, page, ahead) = (false, null, null);
+                    continue;
+                }
+                if (!began)
+                    walk.Begin(_time.GetUtcNow(), next!.ServerTime);
+                began = true;
+                if (next is null)
+                    break;
+                page = next;
+                ahead = page.Next is null ? null : _client.NextAsync(page, stop.Token);
+                var fresh = walk.Take(page, out var outOfOrder);
+                if (outOfOrder && !_serverIgnoresSort)
+                {
+                    _serverIgnoresSort = true;
+                    if (!wholeSet)
+                        WatchLog.SortIgnored(_log);
+                }
+                if (_serverIgnoresSort || wholeSet)
+                    waiting.AddRange(fresh);
+                else if (page.Next is not null)
+                    yield return new WatchBatch(fresh, walk.Middle(), EndsWalk: false);
+                else
+                    waiting.AddRange(fresh);
+                if (page.Next is null)
+                    break;
             }
-            catch (FhirException e) when (began && e.Fault is FhirFault.Gone or FhirFault.NotFound && restarts < _options.RestartsPerWalk)
-            {
-                // the page link expired: the walk starts again from the cursor; what it has delivered is remembered
-                restarts++;
-                WatchLog.Restarted(_log, restarts);
-                (began, page) = (false, null);
-                continue;
-            }
-            if (!began)
-                walk.Begin(_time.GetUtcNow(), next!.ServerTime);
-            began = true;
-            if (next is null)
-                break;
-            page = next;
-            var fresh = walk.Take(page, out var outOfOrder);
-            if (outOfOrder && !_serverIgnoresSort)
-            {
-                _serverIgnoresSort = true;
-                if (!wholeSet)
-                    WatchLog.SortIgnored(_log);
-            }
-            if (_serverIgnoresSort || wholeSet)
-                waiting.AddRange(fresh);
-            else if (page.Next is not null)
-                yield return new WatchBatch(fresh, walk.Middle(), EndsWalk: false);
-            else
-                waiting.AddRange(fresh);
-            if (page.Next is null)
-                break;
+            yield return new WatchBatch(PatientOrder.Sort(waiting), walk.End(wholeSet), EndsWalk: true);
         }
-        yield return new WatchBatch(PatientOrder.Sort(waiting), walk.End(wholeSet), EndsWalk: true);
+        finally
+        {
+            // a caller that stops in mid-walk leaves a request behind
+            await stop.CancelAsync();
+            if (ahead is not null)
+                await ((Task)ahead).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 
     /// <summary>What one walk has come across.</summary>
-    private sealed class Walk(Cursor from, TimeSpan overlap)
+    private sealed class Walk
     {
+        private readonly Cursor _from;
+        private readonly TimeSpan _overlap;
+
         // every version at or after the cursor that the server shows in this walk, with its time
         private readonly Dictionary<ulong, DateTimeOffset?> _met = [];
+        // of them, those that the cursor in mid-walk has not taken in yet
+        private readonly List<ulong> _fresh = [];
+        private Cursor _middle;
         private DateTimeOffset _horizon;
-        private DateTimeOffset _highest = from.From;
+        private DateTimeOffset _highest;
         private DateTimeOffset _last = DateTimeOffset.MinValue;
+        private DateTimeOffset _earliestFresh = DateTimeOffset.MaxValue;
+        private int _pages;
+
+        public Walk(Cursor from, TimeSpan overlap) => (_from, _overlap, _middle, _highest) = (from, overlap, from, from.From);
 
         public void Begin(DateTimeOffset now, DateTimeOffset? serverNow)
         {
             // the slower of the two clocks: a cursor too far ahead would lose rows, one too far behind only reads again
             var slower = serverNow is { } s && s < now ? s : now;
-            var horizon = slower - overlap;
+            var horizon = slower - _overlap;
             _horizon = _horizon == default || horizon < _horizon ? horizon : _horizon;
             _last = DateTimeOffset.MinValue;
         }
@@ -120,6 +144,7 @@ public sealed class EncounterWatcher
         {
             outOfOrder = false;
             var fresh = new List<EncounterSighting>();
+            _pages++;
             foreach (var resource in page.Resources)
             {
                 // includes and outcomes are not asked for; some servers send them all the same
@@ -134,22 +159,34 @@ public sealed class EncounterWatcher
                     if (at > _highest)
                         _highest = at;
                 }
-                if (!_met.TryAdd(key, sighting.LastUpdated) || from.HasSeen(key))
+                if (!_met.TryAdd(key, sighting.LastUpdated) || _from.HasSeen(key))
                     continue;
+                _fresh.Add(key);
                 fresh.Add(sighting);
+                if (sighting.LastUpdated < _earliestFresh)
+                    _earliestFresh = sighting.LastUpdated.Value;
             }
             return PatientOrder.Sort(fresh);
         }
 
         /// <summary>In mid-walk the moment stays: a server that does not sort may still hold older rows back for later pages.</summary>
-        public Cursor Middle() => Cursor.Of(from.From, from.Seen.Concat(_met.Keys).Distinct());
+        public Cursor Middle()
+        {
+            _middle = _middle.With(_fresh);
+            _fresh.Clear();
+            return _middle;
+        }
 
         public Cursor End(bool wholeSet)
         {
             if (wholeSet)
-                return Cursor.Of(from.From, _met.Keys);
+                return Cursor.Of(_from.From, _met.Keys);
             var reached = _highest < _horizon ? _highest : _horizon;
-            var moment = Cursor.WholeSecond(reached > from.From ? reached : from.From);
+            // where pages are offsets into what matches now, a row that changes between two of them moves those behind it forward, and one is never
+            // shown: a walk of several pages covers only what the walk before it had seen as well
+            if (_pages > 1 && _earliestFresh < reached)
+                reached = _earliestFresh;
+            var moment = Cursor.WholeSecond(reached > _from.From ? reached : _from.From);
             return Cursor.Of(moment, _met.Where(m => m.Value is null || m.Value >= moment).Select(m => m.Key));
         }
     }

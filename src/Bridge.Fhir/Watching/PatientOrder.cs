@@ -41,6 +41,13 @@ public static class PatientOrder
             });
 
     /// <summary>By the server's time of change, then as the server sent them.</summary>
-    internal static List<EncounterSighting> Sort(List<EncounterSighting> sightings) =>
-        [.. sightings.OrderBy(s => s.LastUpdated ?? DateTimeOffset.MinValue)];
+    internal static List<EncounterSighting> Sort(List<EncounterSighting> sightings)
+    {
+        for (var i = 1; i < sightings.Count; i++)
+            if (Time(sightings[i]) < Time(sightings[i - 1]))
+                return [.. sightings.OrderBy(Time)];
+        return sightings;
+
+        static DateTimeOffset Time(EncounterSighting sighting) => sighting.LastUpdated ?? DateTimeOffset.MinValue;
+    }
 }

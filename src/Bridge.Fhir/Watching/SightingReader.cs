@@ -8,7 +8,28 @@ namespace Bridge.Fhir.Watching;
 /// <summary>Reads the few members of an encounter that the watcher needs.</summary>
 internal static class SightingReader
 {
+    /// <summary>Reads it whole, so that extraction need not do it again.</summary>
     public static EncounterSighting Read(FhirResource resource)
+    {
+        if (resource.Oversize || resource.Json.Length > ResourceLimits.MaxResourceBytes)
+            return ReadWithFaults(resource);
+        var scan = new EncounterScan();
+        if (scan.Read(resource.Json.Span) != SetAsideReason.None || scan.IsOdd || scan.Id.Length == 0)
+            return ReadWithFaults(resource);
+        return new EncounterSighting
+        {
+            EncounterId = scan.Id,
+            Version = VersionOf(scan.VersionId, scan.LastUpdatedText, resource.Json.Span),
+            PatientId = PatientIdOf(scan.SubjectReference),
+            Status = scan.StatusText,
+            LastUpdated = scan.LastUpdated,
+            Resource = resource,
+            Scan = scan,
+        };
+    }
+
+    /// <summary>What can be told of whatever it is.</summary>
+    internal static EncounterSighting ReadWithFaults(FhirResource resource)
     {
         string? id = null, version = null, status = null, subject = null, updatedText = null;
         var poison = resource.Oversize ? SetAsideReason.TooLarge : SetAsideReason.None;
@@ -34,7 +55,7 @@ internal static class SightingReader
         }
         catch (JsonException)
         {
-            poison = BundleFraming.DeeperThan(resource.Json.Span, ResourceLimits.MaxDepth) ? SetAsideReason.TooDeep : SetAsideReason.Malformed;
+            poison = JsonBlocks.DeeperThan(resource.Json.Span, ResourceLimits.MaxDepth) ? SetAsideReason.TooDeep : SetAsideReason.Malformed;
         }
         catch (InvalidOperationException)
         {
@@ -58,9 +79,10 @@ internal static class SightingReader
         : !string.IsNullOrEmpty(lastUpdated) ? lastUpdated
         : Convert.ToHexStringLower(SHA256.HashData(json))[..32];
 
-    public static string? PatientIdOf(string? subject)
+    public static string? PatientIdOf(string? subject) => PatientIdOf(FhirReference.Parse(subject));
+
+    public static string? PatientIdOf(in FhirReference reference)
     {
-        var reference = FhirReference.Parse(subject);
         return reference.Form switch
         {
             ReferenceForm.Relative or ReferenceForm.Absolute when reference.Type == "Patient" => reference.Id,

@@ -10,6 +10,12 @@ public enum WatchStrategy
 
     /// <summary><c>Encounter?patient=…</c> for each enrolled patient, for servers that refuse a search across patients.</summary>
     RosterSweep,
+
+    /// <summary>As <see cref="LastUpdated"/>, woken by the server's notifications (R4 rest-hook, or a topic of the backport) besides.</summary>
+    Subscription,
+
+    /// <summary>Bulk <c>$export</c> of what changed since the last one.</summary>
+    BulkExport,
 }
 
 /// <summary>How to watch.</summary>
@@ -26,6 +32,12 @@ public sealed record WatchOptions
 
     /// <summary>Encounters whose children are asked for in one request (FHIR OR-list). Default 40; 1 for servers without OR-lists.</summary>
     public int ChildrenPerRequest { get; init; } = 40;
+
+    /// <summary>
+    /// For how many such requests' worth of encounters children are read side by side, over all pages under way. Default 3, which is at most 15 requests at once; a
+    /// server that throttles is honoured whatever stands here.
+    /// </summary>
+    public int ChunksAtOnce { get; init; } = 3;
 
     /// <summary>How often a walk starts again from its cursor when a page link has expired, before the fault surfaces. Default 5.</summary>
     public int RestartsPerWalk { get; init; } = 5;
@@ -54,6 +66,15 @@ public sealed record EncounterSighting
 
     /// <summary>The encounter itself.</summary>
     public required FhirResource Resource { get; init; }
+
+    /// <summary>What was read of it already; null where it has a fault.</summary>
+    internal EncounterScan? Scan { get; init; }
+
+    /// <summary>Reads what a watcher needs of an encounter; never throws.</summary>
+    public static EncounterSighting Of(FhirResource resource) => SightingReader.Read(resource);
+
+    /// <summary>The same, holding no more of the encounter than what is said here.</summary>
+    public EncounterSighting WithoutResource() => this with { Resource = default, Scan = null };
 
     /// <summary>True for <c>status = finished</c>.</summary>
     public bool IsFinished => Status == "finished";

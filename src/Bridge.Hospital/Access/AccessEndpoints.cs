@@ -9,17 +9,27 @@ using Microsoft.Extensions.Options;
 namespace Bridge.Hospital.Access;
 
 /// <summary>
-/// Who calls. Endpoints ask for a role and read claims only; the console's sign-in (OIDC) becomes a second authentication scheme beside the
-/// tokens here, with the same claims.
+/// Who calls. Endpoints ask for a role and read claims only; whether they came with a bearer token (scripts) or with the console's session makes no
+/// difference to them.
 /// </summary>
 internal static class AccessEndpoints
 {
     public const string LicenceClaim = "licence";
+    public const string DisplayClaim = "display";
+    public const string SessionEndClaim = "session-end";
+
+    private const string Either = "Either";
 
     public static void AddAccess(this WebApplicationBuilder builder, AccessOptions options)
     {
         builder.Services.AddSingleton(options);
-        builder.Services.AddAuthentication(BearerTokens.Scheme).AddScheme<AuthenticationSchemeOptions, BearerTokens>(BearerTokens.Scheme, null);
+        builder.Services.AddAuthentication(Either)
+            .AddPolicyScheme(Either, null, policy => policy.ForwardDefaultSelector = context =>
+                context.Request.Headers.ContainsKey("Authorization") || !context.Request.Cookies.ContainsKey(ConsoleCookies.Name(context.Request, SessionCookie.Kind))
+                    ? BearerTokens.Scheme
+                    : SessionCookie.Scheme)
+            .AddScheme<AuthenticationSchemeOptions, BearerTokens>(BearerTokens.Scheme, null)
+            .AddScheme<AuthenticationSchemeOptions, SessionCookie>(SessionCookie.Scheme, null);
         builder.Services.AddAuthorization(authorization =>
         {
             foreach (var role in Roles.All)
@@ -55,14 +65,11 @@ internal static class AccessEndpoints
                     statusCode: StatusCodes.Status421MisdirectedRequest).ExecuteAsync(context);
             });
         }
+        app.Use(SignInEndpoints.ForgedRequestsAsync);
         app.UseAuthentication();
         app.UseAuthorization();
-        app.MapGet("/api/me", (ClaimsPrincipal user) => Results.Ok(new
-        {
-            name = user.Identity!.Name,
-            roles = user.FindAll(ClaimTypes.Role).Select(claim => claim.Value),
-            licence = user.FindFirstValue(LicenceClaim),
-        }));
+        app.MapSignIn();
+        app.MapGet("/api/me", SignInEndpoints.Me);
     }
 
     /// <summary>The caller as the audit log names them.</summary>

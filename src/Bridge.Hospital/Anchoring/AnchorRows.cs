@@ -67,9 +67,14 @@ internal static class AnchorRows
                 now = now.ToUnixTimeMilliseconds(),
             });
 
-    /// <summary>Queued anchors that nobody holds, oldest first.</summary>
+    /// <summary>Queued anchors that nobody holds, oldest first; none that would overtake an older one of the same patient that has to wait.</summary>
     public static Task<IReadOnlyList<AnchorRow>> QueuedAsync(Work work, DateTimeOffset now, int limit) => work.ListAsync<AnchorRow>(
-        $"SELECT {Columns} FROM anchor WHERE state = 'Queued' AND next_attempt_at <= @now AND lease_until <= @now ORDER BY anchor_id LIMIT @limit",
+        $"""
+        SELECT {Columns} FROM anchor WHERE state = 'Queued' AND next_attempt_at <= @now AND lease_until <= @now
+          AND NOT EXISTS (SELECT 1 FROM anchor AS older WHERE older.pseudonym = anchor.pseudonym AND older.state = 'Queued' AND older.anchor_id < anchor.anchor_id
+            AND (older.next_attempt_at > @now OR older.lease_until > @now))
+        ORDER BY anchor_id LIMIT @limit
+        """,
         new { now = now.ToUnixTimeMilliseconds(), limit });
 
     /// <summary>Patients of whom something is on its way.</summary>

@@ -76,6 +76,8 @@ internal static class AnchorRules
         "CONSENT_WITHDRAWN" => AnchorStep.Withdrawn,
         "CONSENT_EXPIRED" => AnchorStep.NoConsent,
         // Not written, and the next attempt may be: these are about the moment or the company, not about the bytes.
+        // What it was to replace ended first; the notice of that end is on its way, and sends the summary back to be read again.
+        "SUPERSEDES_RETIRED" => AnchorStep.Retry,
         "CLOCK_SKEW" or "DUPLICATE_PATIENT" or "PERIOD_IN_FUTURE" or "NONE_ANCHORED" => AnchorStep.Retry,
         // The bridge's own standing: nothing is wrong with any summary.
         "NOT_INITIALISED" or "NOT_BRIDGE" or "NOT_MEMBER" or "UNKNOWN_HOSPITAL" or "BRIDGE_NOT_CREATOR" => AnchorStep.Retry,
@@ -112,10 +114,13 @@ internal static class AnchorRules
         return batch;
     }
 
-    /// <summary>When to try again after passing trouble: 1 s doubling to 5 min, with up to a quarter of jitter.</summary>
+    /// <summary>
+    /// When to try again after passing trouble: 1 s doubling to 30 s, with up to a quarter of jitter. However long the ledger was gone, its return is noticed within
+    /// a minute; a call every half minute harms nobody.
+    /// </summary>
     public static TimeSpan Backoff(long attempts, double random)
     {
-        var seconds = Math.Min(300, Math.Pow(2, Math.Min(attempts, 9)));
+        var seconds = Math.Min(30, Math.Pow(2, Math.Min(attempts, 5)));
         return TimeSpan.FromSeconds(seconds * (1 + random / 4));
     }
 }

@@ -1,6 +1,7 @@
 using Bridge.Hospital.Certificates;
 using Bridge.Hospital.CoSign;
 using Bridge.Hospital.Enrolment;
+using Bridge.Hospital.Retracting;
 using Bridge.Hospital.Store;
 
 namespace Bridge.Hospital.Anchoring;
@@ -17,20 +18,18 @@ internal static class AnchorSteps
         var summary = await SummaryRows.ByRowAsync(work, anchor.RowId);
         if (summary is null || summary.Status is not (SummaryStatus.CoSigned or SummaryStatus.Anchoring))
             return false;
-        // The encounter belongs to another patient by now: what has not reached the ledger must not be sent again.
-        if (summary.Reason == Reasons.PatientMoved
-            && step is not (AnchorStep.Anchored or AnchorStep.LookAtLedger or AnchorStep.Withdrawn or AnchorStep.Erased))
+        // The source took the encounter away meanwhile: what has not reached the ledger must not be sent again.
+        if (summary.Reason is { } leaving && step is not (AnchorStep.Anchored or AnchorStep.LookAtLedger or AnchorStep.Withdrawn or AnchorStep.Erased))
         {
-            await VoidActiveAsync(work, summary.RowId, Reasons.PatientMoved, now);
-            await SummaryRows.MoveAsync(work, summary, SummaryStatus.Withheld, Reasons.PatientMoved, now,
-                new SummaryChange().Set("payload", null).Set("draft", null));
-            await AuditLog.AppendAsync(work, Actor.Bridge, "summary.withhold", $"summary/{summary.RowId}", new { code = Reasons.PatientMoved }, now);
+            await VoidActiveAsync(work, summary.RowId, leaving, now);
+            await SummaryRows.MoveAsync(work, summary, SummaryStatus.Withheld, leaving, now, new SummaryChange().Set("payload", null).Set("draft", null));
+            await AuditLog.AppendAsync(work, Actor.Bridge, "summary.withhold", $"summary/{summary.RowId}", new { code = leaving }, now);
             return true;
         }
         switch (step)
         {
             case AnchorStep.Anchored:
-                return await AnchoredAsync(work, anchor, summary, receipt, now);
+                return await AnchoredAsync(work, anchor, summary, receipt, hospital, now);
 
             case AnchorStep.LookAtLedger:
                 await AnchorRows.LookAgainAsync(work, anchor, code, now + AnchorRules.Backoff(anchor.Attempts, Random.Shared.NextDouble()));
@@ -82,7 +81,7 @@ internal static class AnchorSteps
         await AuditLog.AppendAsync(work, Actor.Bridge, "decision.void", $"summary/{rowId}", new { code, decision = anchor.DecisionId }, now);
     }
 
-    private static async Task<bool> AnchoredAsync(Work work, AnchorRow anchor, SummaryRow summary, AnchorReceipt? receipt, DateTimeOffset now)
+    private static async Task<bool> AnchoredAsync(Work work, AnchorRow anchor, SummaryRow summary, AnchorReceipt? receipt, HospitalOptions hospital, DateTimeOffset now)
     {
         if (anchor.Item is null || !await AnchorRows.EndAsync(work, anchor.AnchorId, AnchorState.Done, "ANCHORED", now))
             return false;
@@ -102,7 +101,7 @@ internal static class AnchorSteps
                 signed = System.Text.Encoding.UTF8.GetString(item.Summary.Span),
                 now = now.ToUnixTimeMilliseconds(),
             });
-        var reason = summary.Reason == Reasons.PatientMoved ? Reasons.PatientMoved : null;
+        var reason = summary.Reason;
         if (summary.Status == SummaryStatus.CoSigned)
         {
             await SummaryRows.MoveAsync(work, summary, SummaryStatus.Anchoring, reason, now);
@@ -111,7 +110,14 @@ internal static class AnchorSteps
         await SummaryRows.MoveAsync(work, summary, SummaryStatus.Anchored, reason, now);
         await AuditLog.AppendAsync(work, Actor.Bridge, "summary.anchor", $"summary/{summary.RowId}", new { tx = receipt?.TransactionId }, now);
         if (summary.Supersedes is not null && await SummaryRows.BySummaryAsync(work, summary.Supersedes) is { Status: SummaryStatus.Anchored } older)
+        {
             await SummaryRows.EndOnLedgerAsync(work, older, SummaryStatus.Superseded, now);
+            await Retractions.CloseAsync(work, older.RowId, RetractionState.Void, "SUPERSEDED", now);
+            await PatientWalks.AskIfHeldBackAsync(work, older.PatientKey, now);
+        }
+        // It came too late to be stopped.
+        if (RetractionRules.ReasonOf(reason) is { } wrong)
+            await Retractions.OpenAsync(work, summary, wrong, hospital, now);
         return true;
     }
 

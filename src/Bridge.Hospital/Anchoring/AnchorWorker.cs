@@ -61,7 +61,21 @@ internal sealed partial class AnchorWorker(
             return true;
 
         var began = clock.GetTimestamp();
-        var doctors = await ReadDoctorsAsync(batch, cancellationToken);
+        IReadOnlyDictionary<Handle, string> doctors;
+        try
+        {
+            doctors = await ReadDoctorsAsync(batch, cancellationToken);
+        }
+        catch (Exception e) when (e is GatewayException or LedgerRefusalException)
+        {
+            // Nothing was sent: they are queued again at once, instead of being held until the lease ends.
+            await database.WriteAsync(async work =>
+            {
+                foreach (var (row, _) in batch)
+                    await AnchorSteps.ApplyAsync(work, row, AnchorStep.Retry, "LEDGER_UNREACHABLE", null, hospital, clock.GetUtcNow());
+            }, CancellationToken.None);
+            throw;
+        }
         IReadOnlyList<AnchorOutcome> outcomes;
         // crash point anchoring.3 (in SubmitNotes): endorsed, the transaction's id is noted, nothing was submitted.
         using (SubmitNotes.Carry([.. batch.Select(item => item.Row.AnchorId)]))
@@ -107,10 +121,18 @@ internal sealed partial class AnchorWorker(
                 await AnchorSteps.ApplyAsync(work, anchor, AnchorStep.NoConsent, "CONSENT_EXPIRED", null, hospital, now);
                 continue;
             }
-            var standing = DoctorRules.Judge(await DoctorRows.ByHandleAsync(work, anchor.DoctorHandle), hospital.Msp, null, now);
-            if (standing is DoctorStanding.Revoked or DoctorStanding.Expired)
+            if (summary.Supersedes is { } older && await SummaryRows.BySummaryAsync(work, older) is not { Status: SummaryStatus.Anchored })
             {
-                var code = standing == DoctorStanding.Revoked ? "DOCTOR_REVOKED" : "DOCTOR_EXPIRED";
+                // What it was to replace ended another way: the source is read again for what is to be said now.
+                await AnchorSteps.VoidActiveAsync(work, summary.RowId, "SUPERSEDES_RETIRED", now);
+                await SummaryRows.MoveAsync(work, summary, SummaryStatus.Settling, null, now,
+                    new SummaryChange().Set("supersedes", null).Set("ready_at", now.ToUnixTimeMilliseconds()));
+                continue;
+            }
+            var standing = DoctorRules.Judge(await DoctorRows.ByHandleAsync(work, anchor.DoctorHandle), hospital.Msp, null, now);
+            if (standing is DoctorStanding.Revoked or DoctorStanding.Expired or DoctorStanding.Lost)
+            {
+                var code = $"DOCTOR_{standing.ToString().ToUpperInvariant()}";
                 await AnchorSteps.ApplyAsync(work, anchor, AnchorStep.AnotherDoctor, code, null, hospital, now);
                 continue;
             }

@@ -1,4 +1,3 @@
-using System.Security.Cryptography.X509Certificates;
 using Bridge.Hospital.Operations;
 using Bridge.Hospital.Store;
 using Bridge.Ledger;
@@ -17,21 +16,12 @@ internal static class LedgerSlice
         {
             Identity = new Identity(provider.GetRequiredService<HospitalOptions>().Msp, bridge.Pem.Span),
             Signer = Signers.NewPrivateKeySigner(bridge.Key),
-            Endpoints = [.. options.Endpoints.Select(endpoint => new GatewayEndpoint(endpoint) { TlsRoots = Roots(options.TlsRoots), ServerName = options.ServerName })],
+            Endpoints = options.Gateways,
             CommitStatusTimeout = options.CommitTimeout,
         }));
         builder.Services.AddSingleton(provider => new SummaryLedger(
             provider.GetRequiredService<Gateway>(), options.Channel, options.Chaincode,
             new SummaryLedgerOptions { PortalMspId = options.PortalMsp, BeforeSubmit = provider.GetRequiredService<SubmitNotes>().NoteAsync }));
-    }
-
-    private static X509Certificate2Collection? Roots(string? file)
-    {
-        if (file is null)
-            return null;
-        var roots = new X509Certificate2Collection();
-        roots.ImportFromPemFile(file);
-        return roots;
     }
 }
 

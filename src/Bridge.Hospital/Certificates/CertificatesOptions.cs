@@ -1,4 +1,5 @@
 using Bridge.Hospital.Configuration;
+using Bridge.Records;
 
 namespace Bridge.Hospital.Certificates;
 
@@ -14,8 +15,11 @@ internal sealed record CertificatesOptions(SigningIdentity StatusKey, TimeSpan S
         var certificate = reader.ExistingFile("Certificates:StatusCertificate", required: true,
             "the status key's PEM certificate; make key and request with `init`, and have the request signed by the hospital's people CA (`bridge ca`)");
         var key = reader.ExistingFile("Certificates:StatusKey", required: true, "the status key's PEM key, as `init` made it");
+        var identity = SigningIdentity.Read(reader, "Certificates:StatusCertificate", certificate, "Certificates:StatusKey", key);
+        if (identity is not null && CertificateCheck.RoleIn(identity.Certificate.RawData) != PersonRole.StatusKey)
+            reader.Fault("Certificates:StatusCertificate", certificate, "the certificate does not bear the mark of a status key, so no reader would accept its lists: have it issued with `bridge ca issue --kind status`");
         return new CertificatesOptions(
-            SigningIdentity.Read(reader, "Certificates:StatusCertificate", certificate, "Certificates:StatusKey", key)!,
+            identity!,
             reader.Duration("Certificates:StatusLife", TimeSpan.FromHours(24), TimeSpan.FromMinutes(1), TimeSpan.FromHours(24)),
             reader.Duration("Certificates:SyncInterval", TimeSpan.FromMinutes(1), TimeSpan.FromMilliseconds(100), TimeSpan.FromDays(1)),
             reader.Duration("Certificates:WarnBefore", TimeSpan.FromDays(30), TimeSpan.Zero, TimeSpan.FromDays(365)));

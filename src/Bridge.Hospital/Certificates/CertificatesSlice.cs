@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Security.Claims;
 using Bridge.Hospital.Access;
-using Bridge.Hospital.Enrolment;
 using Bridge.Hospital.Operations;
 using Bridge.Hospital.Store;
 using Bridge.Records;
@@ -27,6 +26,7 @@ internal static class CertificatesSlice
         builder.Services.AddSingleton<CertificatesSignals>();
         builder.Services.AddSingleton<DoctorDirectory>();
         builder.Services.AddSingleton<StatusLists>();
+        builder.Services.AddSingleton<CertificateList>();
         builder.Services.AddStage<DoctorDirectory>(
             "directory", _ => options.SyncInterval, provider => provider.GetRequiredService<CertificatesSignals>().Directory, (directory, token) => directory.RunAsync(token));
         builder.Services.AddStage<StatusLists>("status-list", _ => options.SyncInterval, _ => null, (lists, token) => lists.RunAsync(token));
@@ -41,10 +41,12 @@ internal static class CertificatesSlice
         group.MapPost("", ProposeAsync).RequireAuthorization(Roles.Registrar);
         group.MapPost("/confirmations", ConfirmAsync).RequireAuthorization(Roles.Registrar);
         group.MapPost("/revocations", RevokeAsync).RequireAuthorization(Roles.Registrar);
-        app.MapGet("/api/certificates", Expiring).RequireAuthorization(Roles.Operator);
+        DoctorPapers.Map(app);
+        KeyRequests.Map(app);
+        app.MapGet("/api/certificates", ListEndsAsync).RequireAuthorization(Roles.Operator);
     }
 
-    private static async Task<IResult> ListAsync(Database database, HospitalOptions hospital, TimeProvider clock, CancellationToken cancellation)
+    private static async Task<IResult> ListAsync(Database database, HospitalOptions hospital, CertificatesOptions options, TimeProvider clock, CancellationToken cancellation)
     {
         var doctors = await database.ReadAsync(work => DoctorRows.AllAsync(work, hospital.Msp), cancellation);
         return Results.Ok(new
@@ -58,6 +60,8 @@ internal static class CertificatesSlice
                 doctor.Status,
                 standing = DoctorRules.Judge(doctor, hospital.Msp, null, clock.GetUtcNow()).ToString(),
                 notAfter = DateTimeOffset.FromUnixTimeSeconds(doctor.NotAfter).UtcDateTime.ToString("O", CultureInfo.InvariantCulture),
+                expiring = doctor.Status == "ACTIVE" && DateTimeOffset.FromUnixTimeSeconds(doctor.NotAfter) - clock.GetUtcNow() <= options.WarnBefore,
+                revokedBecause = DoctorPapers.RevokedBecause(doctor),
             }),
         });
     }
@@ -73,6 +77,8 @@ internal static class CertificatesSlice
         var der = new byte[(body.Certificate ?? "").Length];
         if (!Convert.TryFromBase64String(body.Certificate ?? "", der, out var length) || Digest.Of(der.AsSpan(0, length)) != statement.Thumbprint)
             return Bad("BAD_DOCTOR_CERTIFICATE", "certificate is not the one that the statement names (standard base64 of the DER is expected)");
+        if (CertificateCheck.RoleIn(der.AsSpan(0, length)) != PersonRole.Doctor)
+            return Bad("BAD_DOCTOR_CERTIFICATE", "certificate does not bear the mark of a doctor; have it issued with `bridge ca issue --kind doctor`");
         return await HandInAsync(DirectoryAct.Propose, statement.Hospital, statement.Handle, body.Certificate, body.Statement!, user, directory, signals, cancellation);
     }
 
@@ -98,30 +104,15 @@ internal static class CertificatesSlice
         return Results.Accepted("/api/doctors/tasks", new { outcome = "QUEUED", handle = handle.ToString() });
     }
 
-    /// <summary>What ends soon: the bridge's own certificates and the active doctors'.</summary>
-    private static async Task<IResult> Expiring(
-        Database database, HospitalOptions hospital, CertificatesOptions options, EnrolmentOptions enrolment, [FromKeyedServices("bridge")] SigningIdentity bridge,
-        TimeProvider clock, CancellationToken cancellation)
+    /// <summary>What ends when, the first first: <c>{items: [{kind, name, what, notAfter, state}], complete}</c>. Not complete = the ledger did not say yet what stands in the hospital's record.</summary>
+    private static async Task<IResult> ListEndsAsync(CertificateList list, Database database, CancellationToken cancellation)
     {
-        var now = clock.GetUtcNow();
-        var own = new (string What, DateTime NotAfter)[]
-        {
-            ("bridge", bridge.Certificate.NotAfter.ToUniversalTime()),
-            ("patient CA", enrolment.PatientCa.Certificate.NotAfter.ToUniversalTime()),
-            ("status key", options.StatusKey.Certificate.NotAfter.ToUniversalTime()),
-        };
-        var doctors = await database.ReadAsync(work => DoctorRows.AllAsync(work, hospital.Msp), cancellation);
-        var all = own.Select(item => (item.What, item.NotAfter))
-            .Concat(doctors.Where(doctor => doctor.Status == "ACTIVE")
-                .Select(doctor => ($"doctor {doctor.Name}", DateTimeOffset.FromUnixTimeSeconds(doctor.NotAfter).UtcDateTime)));
+        await list.RefreshAsync(cancellation);
+        var lines = await database.ReadAsync(list.ReadAsync, cancellation);
         return Results.Ok(new
         {
-            items = all.OrderBy(item => item.Item2).Select(item => new
-            {
-                what = item.Item1,
-                notAfter = item.Item2.ToString("O", CultureInfo.InvariantCulture),
-                state = item.Item2 <= now.UtcDateTime ? "EXPIRED" : item.Item2 - now.UtcDateTime <= options.WarnBefore ? "EXPIRING" : "GOOD",
-            }),
+            items = lines.Select(line => new { line.Kind, line.Name, line.What, notAfter = line.NotAfter.UtcDateTime.ToString("O", CultureInfo.InvariantCulture), line.State }),
+            complete = list.IsComplete,
         });
     }
 

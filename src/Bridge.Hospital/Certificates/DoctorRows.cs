@@ -16,6 +16,9 @@ internal sealed class DoctorRow
     public long NotAfter { get; init; }
     public string Stored { get; init; } = "";
     public long SyncedAt { get; init; }
+
+    /// <summary>When its owner reported the key lost; the directory does not know that, this hospital goes by it.</summary>
+    public long? LostAt { get; init; }
 }
 
 /// <summary>Whether a doctor may sign now.</summary>
@@ -26,6 +29,9 @@ internal enum DoctorStanding
     Pending,
     Revoked,
     Expired,
+
+    /// <summary>Its owner reported the key lost.</summary>
+    Lost,
 }
 
 /// <summary>Pure judgement of a directory entry.</summary>
@@ -40,6 +46,7 @@ internal static class DoctorRules
         {
             "PENDING" => DoctorStanding.Pending,
             "REVOKED" => DoctorStanding.Revoked,
+            "ACTIVE" when doctor.LostAt is not null => DoctorStanding.Lost,
             "ACTIVE" => now.ToUnixTimeSeconds() >= doctor.NotBefore && now.ToUnixTimeSeconds() <= doctor.NotAfter ? DoctorStanding.Active : DoctorStanding.Expired,
             _ => DoctorStanding.Unknown,
         };
@@ -52,7 +59,7 @@ internal static class DoctorRows
     private const string Columns =
         """
         handle AS Handle, hospital AS Hospital, thumbprint AS Thumbprint, certificate AS Certificate, name AS Name, licence AS Licence, status AS Status,
-        not_before AS NotBefore, not_after AS NotAfter, stored AS Stored, synced_at AS SyncedAt
+        not_before AS NotBefore, not_after AS NotAfter, stored AS Stored, synced_at AS SyncedAt, lost_at AS LostAt
         """;
 
     public static Task<DoctorRow?> ByThumbprintAsync(Work work, string thumbprint) =>
@@ -64,6 +71,18 @@ internal static class DoctorRows
     public static Task<IReadOnlyList<DoctorRow>> AllAsync(Work work, string hospital) =>
         work.ListAsync<DoctorRow>($"SELECT {Columns} FROM doctor WHERE hospital = @hospital ORDER BY licence, not_after", new { hospital });
 
+    /// <summary>Thumbprints of the revoked, those whose certificate has ended among them.</summary>
+    public static Task<IReadOnlyList<string>> RevokedAsync(Work work, string hospital) =>
+        work.ListAsync<string>("SELECT thumbprint FROM doctor WHERE hospital = @hospital AND status = 'REVOKED' ORDER BY thumbprint", new { hospital });
+
+    public static Task<IReadOnlyList<DoctorRow>> OfLicenceAsync(Work work, string hospital, string licence) =>
+        work.ListAsync<DoctorRow>($"SELECT {Columns} FROM doctor WHERE hospital = @hospital AND licence = @licence ORDER BY not_after DESC", new { hospital, licence });
+
+    /// <summary>Every doctor who may sign now, once, by name.</summary>
+    public static async Task<IReadOnlyList<DoctorRow>> ActiveAsync(Work work, string hospital, DateTimeOffset now) =>
+        [.. (await AllAsync(work, hospital)).Where(doctor => DoctorRules.Judge(doctor, hospital, null, now) == DoctorStanding.Active)
+            .DistinctBy(doctor => doctor.Licence).OrderBy(doctor => doctor.Name, StringComparer.Ordinal)];
+
     /// <summary>The certificates with which a doctor may sign now, the longest valid first.</summary>
     public static async Task<IReadOnlyList<DoctorRow>> ActiveOfLicenceAsync(Work work, string hospital, string licence, DateTimeOffset now) =>
         [.. (await work.ListAsync<DoctorRow>(
@@ -73,6 +92,17 @@ internal static class DoctorRows
 
     public static async Task<DoctorRow?> BestOfLicenceAsync(Work work, string hospital, string licence, DateTimeOffset now) =>
         await ActiveOfLicenceAsync(work, hospital, licence, now) is [var best, ..] ? best : null;
+
+    /// <summary>What doctors are called, by licence, whether they may sign or not; a licence that is not in the directory is missing.</summary>
+    public static async Task<IReadOnlyDictionary<string, string>> NamesAsync(Work work, string hospital, IReadOnlyCollection<string> licences)
+    {
+        var names = new Dictionary<string, string>(StringComparer.Ordinal);
+        if (licences.Count > 0)
+            foreach (var doctor in await work.ListAsync<DoctorRow>(
+                "SELECT licence AS Licence, name AS Name FROM doctor WHERE hospital = @hospital AND licence IN @licences ORDER BY not_after", new { hospital, licences }))
+                names[doctor.Licence] = doctor.Name;
+        return names;
+    }
 
     /// <summary>Stores an entry as the ledger has it now; true where it is new or differs.</summary>
     public static async Task<bool> UpsertAsync(Work work, DoctorRow doctor)

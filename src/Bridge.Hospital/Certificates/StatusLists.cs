@@ -1,3 +1,4 @@
+using System.Text;
 using Bridge.Hospital.Store;
 using Bridge.Ledger;
 using Bridge.Records;
@@ -5,19 +6,19 @@ using Bridge.Records;
 namespace Bridge.Hospital.Certificates;
 
 /// <summary>
-/// Publishes the hospital's signed status list: before half of the last one's life is over, and at once when a doctor is revoked. A list is stored
-/// before it is sent; one that came through unnoticed is refused as not newer, and the next takes a higher number.
+/// Publishes the hospital's signed status list, in as many parts as it needs: each before half of its life is over, and at once when a doctor is revoked or another record of the hospital comes into
+/// force. A part is stored before it is sent; one that came through unnoticed is refused as not newer, and the next takes a higher number.
 /// </summary>
 internal sealed partial class StatusLists(
     Database database, SummaryLedger ledger, CertificatesOptions options, HospitalOptions hospital, Instance instance, TimeProvider clock, ILogger<StatusLists> log)
 {
-    private sealed class Published
+    private sealed class Row
     {
         public long Seq { get; init; }
+        public long Part { get; init; }
         public string List { get; init; } = "";
         public string Salt { get; init; } = "";
         public long NextUpdate { get; init; }
-        public long? PublishedAt { get; init; }
     }
 
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -25,62 +26,88 @@ internal sealed partial class StatusLists(
         if (!await database.WriteAsync(
             work => Leases.TryTakeAsync(work, "status-list", instance.Name, clock.GetUtcNow(), TimeSpan.FromMinutes(5)), cancellationToken))
             return;
-        var onLedger = await SeqOnLedgerAsync(cancellationToken);
-        var due = await database.WriteAsync(work => NextAsync(work, onLedger), cancellationToken);
-        if (due is null)
-            return;
-        var receipt = await ledger.PublishStatusAsync(hospital.Msp, due.List, Salt.Parse(due.Salt), cancellationToken);
-        await database.WriteAsync(work => work.RunAsync(
-            "UPDATE status_list SET published_at = @now, tx_id = @tx WHERE seq = @Seq",
-            new { due.Seq, now = clock.GetUtcNow().ToUnixTimeMilliseconds(), tx = receipt.TransactionId }), CancellationToken.None);
-        Log.Published(log, due.Seq);
-    }
-
-    /// <summary>The list to publish now, stored; null where the published one still says it all.</summary>
-    private async Task<Published?> NextAsync(Work work, long onLedger)
-    {
-        var now = clock.GetUtcNow();
-        var last = await work.FirstAsync<Published>(
-            "SELECT seq AS Seq, list AS List, salt AS Salt, next_update AS NextUpdate, published_at AS PublishedAt FROM status_list ORDER BY seq DESC LIMIT 1");
-        var revoked = (await DoctorRows.AllAsync(work, hospital.Msp)).Where(doctor => doctor.Status == "REVOKED")
-            .Select(doctor => Digest.Parse(doctor.Thumbprint)).Order().TakeLast(StatusList.MaxRevoked).ToList();
-        var said = last is null || last.Seq > onLedger ? null : CompactJws.Verify<StatusList>(last.List).Value?.Statement;
-        var half = TimeSpan.FromTicks(options.StatusLife.Ticks / 2);
-        if (said is not null && last!.Seq == onLedger && said.Revoked.SequenceEqual(revoked)
-            && DateTimeOffset.FromUnixTimeMilliseconds(last.NextUpdate) - now > half)
-            return null;
-
-        var seq = Math.Max(onLedger, last?.Seq ?? 0) + 1;
-        var thisUpdate = DateTimeOffset.FromUnixTimeSeconds(now.ToUnixTimeSeconds());
-        var statement = new StatusList(hospital.Msp, seq, thisUpdate, thisUpdate + options.StatusLife, revoked);
-        var next = new Published
+        var reading = await ledger.ReadHospitalAsync(hospital.Msp, cancellationToken);
+        var record = HospitalRecord.Parse(Encoding.UTF8.GetBytes(reading.Record), out var fault)
+            ?? throw new InvalidOperationException($"the hospital's record on the ledger breaks the schema at '{fault}': update contract or program, whichever is older");
+        var revoked = (await database.ReadAsync(work => DoctorRows.RevokedAsync(work, hospital.Msp), cancellationToken)).Select(Digest.Parse).Order().ToList();
+        var first = await OnLedgerAsync(0, cancellationToken);
+        var parts = PartsFor(revoked, Said(first)?.Parts ?? 1);
+        List<string?> onLedger = [first];
+        while (onLedger.Count < parts)
+            onLedger.Add(await OnLedgerAsync(onLedger.Count, cancellationToken));
+        foreach (var due in await database.WriteAsync(work => NextAsync(work, record.RecordDigest, revoked, onLedger), cancellationToken))
         {
-            Seq = seq,
-            List = CompactJws.Sign(statement, options.StatusKey.Key, options.StatusKey.Certificate.RawData),
-            Salt = Salt.New().ToString(),
-            NextUpdate = statement.NextUpdate.ToUnixTimeMilliseconds(),
-        };
-        await work.RunAsync("INSERT INTO status_list (seq, list, salt, next_update) VALUES (@Seq, @List, @Salt, @NextUpdate)", next);
-        await work.RunAsync("DELETE FROM status_list WHERE seq < @old", new { old = seq - 100 });
-        return next;
+            var receipt = await ledger.PublishStatusAsync(hospital.Msp, due.List, Salt.Parse(due.Salt), cancellationToken);
+            await database.WriteAsync(work => work.RunAsync(
+                "UPDATE status_list SET published_at = @now, tx_id = @tx WHERE seq = @Seq",
+                new { due.Seq, now = clock.GetUtcNow().ToUnixTimeMilliseconds(), tx = receipt.TransactionId }), CancellationToken.None);
+            Log.Published(log, due.Seq, due.Part);
+        }
     }
 
-    private async Task<long> SeqOnLedgerAsync(CancellationToken cancellationToken)
+    /// <summary>As many parts as there are, or twice as often as it takes. They never become fewer: a reader may know of more.</summary>
+    internal static int PartsFor(IReadOnlyList<Digest> revoked, int parts)
+    {
+        while (parts < StatusList.MaxParts && revoked.CountBy(one => StatusList.PartOf(one, parts)).Any(part => part.Value > StatusList.MaxRevoked))
+            parts = Math.Min(parts * 2, StatusList.MaxParts);
+        return parts;
+    }
+
+    /// <summary>The parts to publish now, stored: those whose published one no longer says it all. From the last to the first, for whoever reads part 0 must find the others.</summary>
+    private async Task<IReadOnlyList<Row>> NextAsync(Work work, Digest record, IReadOnlyList<Digest> revoked, List<string?> onLedger)
+    {
+        var thisUpdate = DateTimeOffset.FromUnixTimeSeconds(clock.GetUtcNow().ToUnixTimeSeconds());
+        var seq = Math.Max(onLedger.Max(list => Said(list)?.Seq ?? 0), await work.ScalarAsync<long?>("SELECT MAX(seq) FROM status_list") ?? 0);
+        var byPart = revoked.ToLookup(one => StatusList.PartOf(one, onLedger.Count));
+        var due = new List<Row>();
+        for (var part = onLedger.Count - 1; part >= 0; part--)
+        {
+            var mine = byPart[part].ToList();
+            if (mine.Count > StatusList.MaxRevoked)
+            {
+                // Rather none than one that leaves somebody out: readers then say that they do not know.
+                Log.TooMany(log, part, mine.Count);
+                continue;
+            }
+            var next = new StatusList(hospital.Msp, record, ++seq, thisUpdate, thisUpdate + options.StatusLife, mine, part, onLedger.Count);
+            if (Said(onLedger[part]) is { } said && said.Record == record && said.Parts == next.Parts && said.Revoked.SequenceEqual(mine) && said.NextUpdate - thisUpdate > options.StatusLife / 2
+                && await work.ScalarAsync<string>("SELECT list FROM status_list WHERE seq = @Seq", new { said.Seq }) == onLedger[part])
+                continue;
+            var row = new Row
+            {
+                Seq = next.Seq,
+                Part = part,
+                List = CompactJws.Sign(next, options.StatusKey.Key, options.StatusKey.Certificate.RawData),
+                Salt = Salt.New().ToString(),
+                NextUpdate = next.NextUpdate.ToUnixTimeMilliseconds(),
+            };
+            await work.RunAsync("INSERT INTO status_list (seq, part, list, salt, next_update) VALUES (@Seq, @Part, @List, @Salt, @NextUpdate)", row);
+            due.Add(row);
+        }
+        await work.RunAsync("DELETE FROM status_list WHERE seq < @old", new { old = seq - (100 * onLedger.Count) });
+        return due;
+    }
+
+    private static StatusList? Said(string? compact) => compact is null ? null : CompactJws.Verify<StatusList>(compact).Value?.Statement;
+
+    private async Task<string?> OnLedgerAsync(int part, CancellationToken cancellationToken)
     {
         try
         {
-            var list = await ledger.ReadStatusAsync(hospital.Msp, cancellationToken);
-            return CompactJws.Verify<StatusList>(list).Value?.Statement.Seq ?? 0;
+            return await ledger.ReadStatusAsync(hospital.Msp, part, cancellationToken);
         }
         catch (LedgerRefusalException e) when (e.Code == RefusalCode.NotFound)
         {
-            return 0;
+            return null;
         }
     }
 
     private static partial class Log
     {
-        [LoggerMessage(EventId = 5101, Level = LogLevel.Information, Message = "Published status list {Seq}")]
-        public static partial void Published(ILogger logger, long seq);
+        [LoggerMessage(EventId = 5101, Level = LogLevel.Information, Message = "Published status list {Seq}, part {Part}")]
+        public static partial void Published(ILogger logger, long seq, long part);
+
+        [LoggerMessage(EventId = 5102, Level = LogLevel.Error, Message = "Part {Part} of the status list would name {Count} certificates, more than a list holds: it is not published, and readers say that they do not know")]
+        public static partial void TooMany(ILogger logger, int part, int count);
     }
 }

@@ -20,7 +20,7 @@ internal static class ProtectedHeaders
                 return null;
             return certificate;
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // the second: text with half a surrogate pair
         {
             return null;
         }

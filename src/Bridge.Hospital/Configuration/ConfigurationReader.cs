@@ -25,7 +25,7 @@ public sealed class ConfigurationException(IReadOnlyList<ConfigurationFault> fau
 internal sealed class ConfigurationReader(IConfiguration configuration, string baseDirectory)
 {
     private static readonly string[] Sections =
-        ["Hospital", "Server", "Database", "Ledger", "Fhir", "Watching", "Extraction", "CoSign", "Anchoring", "Enrolment", "Certificates", "Access", "Telemetry", "Operations"];
+        ["Hospital", "Server", "Database", "Ledger", "Fhir", "Watching", "Extraction", "CoSign", "Anchoring", "Enrolment", "Certificates", "Access", "SignIn", "Telemetry", "Operations", "WriteBack", "Announcing"];
 
     /// <summary>The cure of an address that is plain http to another machine.</summary>
     public const string UseHttps =
@@ -36,6 +36,9 @@ internal sealed class ConfigurationReader(IConfiguration configuration, string b
 
     /// <summary>Relative paths are meant from here: the directory of the configuration file.</summary>
     public string BaseDirectory => baseDirectory;
+
+    /// <summary>What was found so far.</summary>
+    public IReadOnlyList<ConfigurationFault> Faults => _faults;
 
     public void Fault(string key, string? value, string cure) => _faults.Add(new ConfigurationFault(key, value, cure));
 
@@ -177,12 +180,18 @@ internal sealed class ConfigurationReader(IConfiguration configuration, string b
     /// <exception cref="ConfigurationException">Anything was wrong.</exception>
     public void ThrowIfFaulty()
     {
+        FindUnknown();
+        if (_faults.Count > 0)
+            throw new ConfigurationException([.. _faults]);
+    }
+
+    /// <summary>Takes every key that nobody has asked for so far as a fault.</summary>
+    public void FindUnknown()
+    {
         foreach (var section in Sections)
             foreach (var (key, value) in configuration.GetSection(section).AsEnumerable())
                 if (!string.IsNullOrWhiteSpace(value) && !_known.Contains(key))
                     Fault(key, IsSecret(key) ? "…" : value, Nearest(key) is { } near ? $"there is no such key; is {near} meant?" : "there is no such key; remove it");
-        if (_faults.Count > 0)
-            throw new ConfigurationException([.. _faults]);
     }
 
     private IEnumerable<(string Key, string Value)> Items(string key)

@@ -35,15 +35,24 @@ internal sealed record OpenedEnrolment(DeskOutcome Outcome, long EnrolmentId, En
 /// <summary>What the enrolment desk does. Everything is durable when a method returns.</summary>
 internal sealed class Desk(Database database, EnrolmentOptions options, HospitalOptions hospital, FhirClient fhir, EnrolmentSignals signals, TimeProvider clock)
 {
+    /// <summary>Why an enrolment ended whose code somebody else had used.</summary>
+    public const string CodeMisused = "code misused";
+
     private static readonly TimeSpan LookUpTime = TimeSpan.FromSeconds(10);
 
-    /// <summary>Opens an enrolment for a patient of the FHIR server.</summary>
-    public async Task<OpenedEnrolment> OpenAsync(Actor actor, string? patient, bool guardian, CancellationToken cancellationToken)
+    /// <summary>The logical id in a reference (<c>Patient/17</c>) or id; null where it is neither.</summary>
+    public static string? KeyOf(string? patient)
     {
         var key = patient?.Trim() ?? "";
         if (key.StartsWith("Patient/", StringComparison.Ordinal))
             key = key["Patient/".Length..];
-        if (key.Length is 0 or > 64 || !key.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.'))
+        return key.Length is 0 or > 64 || !key.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.') ? null : key;
+    }
+
+    /// <summary>Opens an enrolment for a patient of the FHIR server.</summary>
+    public async Task<OpenedEnrolment> OpenAsync(Actor actor, string? patient, bool guardian, CancellationToken cancellationToken)
+    {
+        if (KeyOf(patient) is not { } key)
             return Refused(DeskOutcome.BadRequest);
         var known = await KnowsAsync(key, cancellationToken);
         if (known != DeskOutcome.Done)
@@ -57,9 +66,11 @@ internal sealed class Desk(Database database, EnrolmentOptions options, Hospital
                 var late = active.State == EnrolmentState.Open && active.ExpiresAt <= now.ToUnixTimeMilliseconds();
                 if (!lapsed && !late)
                     return Refused(active.State == EnrolmentState.Open ? DeskOutcome.AlreadyOpen : DeskOutcome.AlreadyEnrolled);
-                await EnrolmentRows.MoveAsync(work, active, lapsed ? EnrolmentState.Lapsed : EnrolmentState.Expired, now);
+                if (await EnrolmentRows.MoveAsync(work, active, lapsed ? EnrolmentState.Lapsed : EnrolmentState.Expired, now) != TransitionOutcome.Done)
+                    return Refused(DeskOutcome.WrongState);
+                await AuditLog.AppendAsync(work, Actor.Bridge, lapsed ? "enrolment.lapse" : "enrolment.expire", $"enrolment/{active.EnrolmentId}", null, now);
             }
-            return await OpenNewAsync(work, actor, key, guardian, now);
+            return await OpenNewAsync(work, actor, key, guardian, null, now);
         }, cancellationToken);
     }
 
@@ -82,20 +93,25 @@ internal sealed class Desk(Database database, EnrolmentOptions options, Hospital
         if (await EnrolmentRows.ByIdAsync(work, enrolmentId) is not { } row)
             return Refused(DeskOutcome.NotFound);
         if (row.State == EnrolmentState.Open)
-            await EnrolmentRows.MoveAsync(work, row, EnrolmentState.Cancelled, now, endReason: "reissued");
+        {
+            if (await EnrolmentRows.MoveAsync(work, row, EnrolmentState.Cancelled, now, endReason: "reissued") != TransitionOutcome.Done)
+                return Refused(DeskOutcome.WrongState);
+            await AuditLog.AppendAsync(work, actor, "enrolment.cancel", $"enrolment/{enrolmentId}", new { code = "REISSUED" }, now);
+        }
         else if (row.State is not (EnrolmentState.Cancelled or EnrolmentState.Expired or EnrolmentState.Failed))
             return Refused(DeskOutcome.WrongState);
         if (await EnrolmentRows.ActiveAsync(work, row.PatientKey) is not null)
             return Refused(DeskOutcome.AlreadyEnrolled);
-        return await OpenNewAsync(work, actor, row.PatientKey, row.Guardian != 0, now);
+        return await OpenNewAsync(work, actor, row.PatientKey, row.Guardian != 0, enrolmentId, now);
     }, cancellationToken);
 
-    /// <summary>Withdraws on the patient's written request: at once nothing more leaves, and the ledger is told.</summary>
+    /// <summary>Withdraws on the patient's written request, or because somebody else used her code: at once nothing more leaves, and the ledger is told.</summary>
     /// <param name="actor">Who.</param>
     /// <param name="enrolmentId">Which.</param>
     /// <param name="request">Reference of the written request, for the audit log: 1 to 200 characters.</param>
+    /// <param name="codeMisused">True where the patient finds her code used and did not use it: whose key was enrolled is not known.</param>
     /// <param name="cancellationToken">Before the commit only.</param>
-    public async Task<DeskOutcome> WithdrawAsync(Actor actor, long enrolmentId, string? request, CancellationToken cancellationToken)
+    public async Task<DeskOutcome> WithdrawAsync(Actor actor, long enrolmentId, string? request, bool codeMisused, CancellationToken cancellationToken)
     {
         if (request?.Trim() is not { Length: > 0 and <= 200 } reference)
             return DeskOutcome.BadRequest;
@@ -106,9 +122,10 @@ internal sealed class Desk(Database database, EnrolmentOptions options, Hospital
                 return DeskOutcome.NotFound;
             // A consent that ran out still stands on the ledger with what was anchored under it: the patient may end that too.
             if (row.State is not (EnrolmentState.Enrolled or EnrolmentState.Lapsed)
-                || await EnrolmentRows.MoveAsync(work, row, EnrolmentState.Withdrawing, now) != TransitionOutcome.Done)
+                || await EnrolmentRows.MoveAsync(
+                    work, row, EnrolmentState.Withdrawing, now, codeMisused ? new SummaryChange().Set("end_reason", CodeMisused) : null) != TransitionOutcome.Done)
                 return DeskOutcome.WrongState;
-            await AuditLog.AppendAsync(work, actor, "enrolment.withdraw", $"enrolment/{enrolmentId}", new { reference }, now);
+            await AuditLog.AppendAsync(work, actor, "enrolment.withdraw", $"enrolment/{enrolmentId}", new { reference, codeMisused }, now);
             return DeskOutcome.Done;
         }, cancellationToken);
         if (outcome == DeskOutcome.Done)
@@ -116,7 +133,7 @@ internal sealed class Desk(Database database, EnrolmentOptions options, Hospital
         return outcome;
     }
 
-    private async Task<OpenedEnrolment> OpenNewAsync(Work work, Actor actor, string patientKey, bool guardian, DateTimeOffset now)
+    private async Task<OpenedEnrolment> OpenNewAsync(Work work, Actor actor, string patientKey, bool guardian, long? insteadOf, DateTimeOffset now)
     {
         var code = EnrolmentCode.New();
         var keys = code.Derive(hospital.Msp, options.CaDigests);
@@ -132,7 +149,7 @@ internal sealed class Desk(Database database, EnrolmentOptions options, Hospital
             OpenedAt = now.ToUnixTimeMilliseconds(),
             ExpiresAt = expires.ToUnixTimeMilliseconds(),
         });
-        await AuditLog.AppendAsync(work, actor, "enrolment.open", $"enrolment/{id}", new { guardian }, now);
+        await AuditLog.AppendAsync(work, actor, "enrolment.open", $"enrolment/{id}", insteadOf is { } old ? (object)new { guardian, insteadOf = old } : new { guardian }, now);
         return new OpenedEnrolment(DeskOutcome.Done, id, new EnrolmentTicket(hospital.Msp, code, options.CaDigests), expires);
     }
 

@@ -106,6 +106,11 @@ internal static class EnrolmentRows
         return live;
     }
 
+    /// <summary>A page of the enrolments under which summaries may leave now, by their numbers.</summary>
+    public static Task<IReadOnlyList<EnrolmentRow>> LivePageAsync(Work work, long after, int limit, DateTimeOffset now) => work.ListAsync<EnrolmentRow>(
+        $"SELECT {Columns} FROM enrolment WHERE state = 'Enrolled' AND consent_until > @now AND enrolment_id > @after ORDER BY enrolment_id LIMIT @limit",
+        new { now = now.ToUnixTimeMilliseconds(), after, limit });
+
     public static Task<IReadOnlyList<EnrolmentRow>> InStateAsync(Work work, EnrolmentState state, DateTimeOffset now, int limit) => work.ListAsync<EnrolmentRow>(
         $"SELECT {Columns} FROM enrolment WHERE state = @state AND next_attempt_at <= @now AND lease_until <= @now ORDER BY enrolment_id LIMIT @limit",
         new { state = state.ToString(), now = now.ToUnixTimeMilliseconds(), limit });
@@ -170,4 +175,8 @@ internal static class EnrolmentRows
         WHERE enrolment_id = @EnrolmentId AND revision = @Revision
         """,
         new { row.EnrolmentId, row.Revision, code, at = at.ToUnixTimeMilliseconds() });
+
+    /// <summary>Notes why a request with the right code enrolled nobody; the code stays open.</summary>
+    public static Task<int> NoteRefusalAsync(Work work, EnrolmentRow row, string code) => work.RunAsync(
+        "UPDATE enrolment SET last_code = @code WHERE enrolment_id = @EnrolmentId AND state = 'Open' AND revision = @Revision", new { row.EnrolmentId, row.Revision, code });
 }

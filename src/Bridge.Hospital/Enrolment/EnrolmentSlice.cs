@@ -4,6 +4,8 @@ using System.Text.Json;
 using Bridge.Hospital.Access;
 using Bridge.Hospital.Operations;
 using Bridge.Hospital.Store;
+using Bridge.Ledger;
+using Bridge.Records;
 
 namespace Bridge.Hospital.Enrolment;
 
@@ -14,7 +16,12 @@ internal sealed record OpenRequest(string? Patient, bool Guardian);
 
 /// <summary>Body of a withdrawal.</summary>
 /// <param name="Request">Reference of the patient's written request.</param>
-internal sealed record WithdrawRequest(string? Request);
+/// <param name="CodeMisused">True where somebody else used the patient's code.</param>
+internal sealed record WithdrawRequest(string? Request, bool CodeMisused);
+
+/// <summary>Body of a look-up; in the body, because an address is written into logs.</summary>
+/// <param name="Patient">Identifier, logical id or reference.</param>
+internal sealed record LookUpRequest(string? Patient);
 
 /// <summary>The enrolment desk over HTTP, under <c>/api/enrolments</c> (role desk), and the workers behind it.</summary>
 internal static class EnrolmentSlice
@@ -24,8 +31,14 @@ internal static class EnrolmentSlice
         builder.Services.AddSingleton(options);
         builder.Services.AddSingleton<EnrolmentSignals>();
         builder.Services.AddSingleton<Desk>();
+        builder.Services.AddSingleton<PatientLookUp>();
+        builder.Services.AddSingleton<DeskReadings>();
         builder.Services.AddSingleton<EnrolmentWorker>();
+        builder.Services.AddSingleton(provider => NoteCalls.Of(provider.GetRequiredService<SummaryLedger>(), provider.GetRequiredService<HospitalOptions>()));
         builder.Services.AddSingleton<NotesWorker>();
+        builder.Services.AddSingleton<ConsentEnds>();
+        builder.Services.AddStage<ConsentEnds>(
+            "consent-ends", _ => options.Interval, provider => provider.GetRequiredService<EnrolmentSignals>().Ends, (worker, token) => worker.RunAsync(token));
         builder.Services.AddStage<EnrolmentWorker>(
             "enrol", _ => options.Interval, provider => provider.GetRequiredService<EnrolmentSignals>().Enrolment, (worker, token) => worker.RunAsync(token));
         builder.Services.AddStage<NotesWorker>(
@@ -35,28 +48,75 @@ internal static class EnrolmentSlice
     public static void MapEnrolment(this WebApplication app)
     {
         var desk = app.MapGroup("/api/enrolments").RequireAuthorization(Roles.Desk);
-        desk.MapPost("", async (OpenRequest body, ClaimsPrincipal user, Desk service, LedgerOptions ledger, CancellationToken cancellation) =>
-            Opened(await service.OpenAsync(user.Actor(Roles.Desk), body.Patient, body.Guardian, cancellation), ledger));
-        desk.MapPost("/{id:long}/reissue", async (long id, ClaimsPrincipal user, Desk service, LedgerOptions ledger, CancellationToken cancellation) =>
-            Opened(await service.ReissueAsync(user.Actor(Roles.Desk), id, cancellation), ledger));
+        desk.MapGet("/form", Form);
+        desk.MapPost("/patients", async (LookUpRequest body, ClaimsPrincipal user, PatientLookUp service, CancellationToken cancellation) =>
+            Found(await service.FindAsync(user.Actor(Roles.Desk), body.Patient, cancellation)));
+        desk.MapPost("", async (OpenRequest body, ClaimsPrincipal user, Desk service, LedgerOptions ledger, EnrolmentOptions options, CancellationToken cancellation) =>
+            Opened(await service.OpenAsync(user.Actor(Roles.Desk), body.Patient, body.Guardian, cancellation), ledger, options));
+        desk.MapPost("/{id:long}/reissue", async (long id, ClaimsPrincipal user, Desk service, LedgerOptions ledger, EnrolmentOptions options, CancellationToken cancellation) =>
+            Opened(await service.ReissueAsync(user.Actor(Roles.Desk), id, cancellation), ledger, options));
         desk.MapPost("/{id:long}/cancel", async (long id, ClaimsPrincipal user, Desk service, CancellationToken cancellation) =>
             Answer(await service.CancelAsync(user.Actor(Roles.Desk), id, cancellation)));
         desk.MapPost("/{id:long}/withdraw", async (long id, WithdrawRequest body, ClaimsPrincipal user, Desk service, CancellationToken cancellation) =>
-            Answer(await service.WithdrawAsync(user.Actor(Roles.Desk), id, body.Request, cancellation)));
-        desk.MapGet("/{id:long}", async (long id, Database database, CancellationToken cancellation) =>
-            await database.ReadAsync(work => EnrolmentRows.ByIdAsync(work, id), cancellation) is { } row ? Results.Ok(Show(row)) : Answer(DeskOutcome.NotFound));
-        desk.MapGet("", async (string? state, long? after, int? limit, Database database, CancellationToken cancellation) =>
-        {
-            var rows = await database.ReadAsync(
-                work => work.ListAsync<EnrolmentRow>(
-                    $"SELECT {EnrolmentRows.Columns} FROM enrolment WHERE enrolment_id > @after AND (@state IS NULL OR state = @state) ORDER BY enrolment_id LIMIT @limit",
-                    new { after = after ?? 0, state, limit = Math.Clamp(limit ?? 50, 1, 200) }),
-                cancellation);
-            return Results.Ok(new { items = rows.Select(Show) });
-        });
+            Answer(await service.WithdrawAsync(user.Actor(Roles.Desk), id, body.Request, body.CodeMisused, cancellation)));
+        desk.MapGet("/{id:long}", OneAsync);
+        desk.MapGet("", ListAsync);
     }
 
-    private static IResult Opened(OpenedEnrolment opened, LedgerOptions ledger) => opened.Ticket is not { } ticket
+    /// <summary>A page of enrolments: by number after <paramref name="after"/>, or, with <paramref name="newest"/>, the last ones first, before <paramref name="before"/>.</summary>
+    private static async Task<IResult> ListAsync(
+        string? state, long? after, bool? newest, long? before, int? limit, ClaimsPrincipal user, Database database, DeskReadings readings, CancellationToken cancellation)
+    {
+        var order = newest == true
+            ? "enrolment_id < @before AND (@state IS NULL OR state = @state) ORDER BY enrolment_id DESC"
+            : "enrolment_id > @after AND (@state IS NULL OR state = @state) ORDER BY enrolment_id";
+        var rows = await database.ReadAsync(
+            work => work.ListAsync<EnrolmentRow>(
+                $"SELECT {EnrolmentRows.Columns} FROM enrolment WHERE {order} LIMIT @limit",
+                new { after = after ?? 0, before = before ?? long.MaxValue, state, limit = Math.Clamp(limit ?? 50, 1, 200) }),
+            cancellation);
+        await readings.NoteAsync(user.Actor(Roles.Desk), rows, cancellation);
+        return Results.Ok(new { items = rows.Select(row => Show(row, null)) });
+    }
+
+    private static async Task<IResult> OneAsync(long id, ClaimsPrincipal user, Database database, DeskReadings readings, CancellationToken cancellation)
+    {
+        if (await database.ReadAsync(work => EnrolmentRows.ByIdAsync(work, id), cancellation) is not { } row)
+            return Answer(DeskOutcome.NotFound);
+        await readings.NoteAsync(user.Actor(Roles.Desk), [row], cancellation);
+        return Results.Ok(Show(row, Consented(row)));
+    }
+
+    /// <summary>What stands on the printed page beside the code: the texts of the consent with their digests, the purposes one by one, who receives it, for how long.</summary>
+    private static IResult Form(EnrolmentOptions options, HospitalOptions hospital, LedgerOptions ledger) => Results.Ok(new
+    {
+        hospital = hospital.Name,
+        page = options.Page?.AbsoluteUri,
+        recipients = new[] { new { msp = ledger.PortalMsp, name = options.PortalName ?? ledger.PortalMsp } },
+        purposes = Purposes.All,
+        validDays = (int)options.CertificateLifetime.TotalDays,
+        notices = ConsentNotice.Shipped.Select(notice => new { notice.Language, notice.Text, digest = notice.Digest.ToString() }),
+    });
+
+    private static IResult Found(LookUp lookUp) => lookUp.Outcome != DeskOutcome.Done
+        ? Answer(lookUp.Outcome)
+        : Results.Ok(new
+        {
+            outcome = "FOUND",
+            more = lookUp.More,
+            items = lookUp.Found.Select(item => new
+            {
+                patient = item.Patient.Id,
+                item.Patient.Name,
+                item.Patient.BirthDate,
+                item.Patient.Sex,
+                item.Patient.Identifiers,
+                item.Patient.InUse,
+                enrolment = item.Enrolment is { } row ? new { id = row.EnrolmentId, state = row.State.ToString() } : null,
+            }),
+        });
+
+    private static IResult Opened(OpenedEnrolment opened, LedgerOptions ledger, EnrolmentOptions options) => opened.Ticket is not { } ticket
         ? Answer(opened.Outcome)
         : Results.Json(
             new
@@ -66,6 +126,7 @@ internal static class EnrolmentSlice
                 // Shown once: no table holds it.
                 code = ticket.Code.ToPrintedText(),
                 fragment = ticket.ToFragment(),
+                address = options.Page is { } page ? ticket.ToUri(page).AbsoluteUri : null,
                 caDigests = JsonElement.Parse(ticket.CaDigests.ToCanonicalText()),
                 hospital = ticket.Hospital,
                 portal = ledger.PortalMsp,
@@ -73,7 +134,7 @@ internal static class EnrolmentSlice
             },
             statusCode: StatusCodes.Status201Created);
 
-    private static object Show(EnrolmentRow row) => new
+    private static object Show(EnrolmentRow row, object? consent) => new
     {
         enrolment = row.EnrolmentId,
         patient = row.State == EnrolmentState.Withdrawn ? null : row.PatientKey,
@@ -85,10 +146,17 @@ internal static class EnrolmentSlice
         enrolledAt = row.EnrolledAt is { } enrolled ? Time(enrolled) : null,
         consentUntil = row.ConsentUntil is { } until ? Time(until) : null,
         purposes = row.PurposeList,
+        consent,
         endedAt = row.EndedAt is { } ended ? Time(ended) : null,
         row.EndReason,
         lastCode = row.LastCode,
     };
+
+    /// <summary>Which text the patient signed: the shipped one's language and digest, or a digest of no text that this hospital ships.</summary>
+    private static object? Consented(EnrolmentRow row) =>
+        row is { Consent: { } jws, Spki: { } key } && CompactJws.Verify<Consent>(jws, key).Value?.Statement is { } signed
+            ? new { signed.Language, notice = signed.Notice.ToString(), shipped = ConsentNotice.Of(signed.Notice) is not null, signed.Recipients }
+            : null;
 
     private static IResult Answer(DeskOutcome outcome)
     {

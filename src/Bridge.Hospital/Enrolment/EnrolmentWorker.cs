@@ -14,9 +14,10 @@ namespace Bridge.Hospital.Enrolment;
 /// </summary>
 internal sealed partial class EnrolmentWorker(
     Database database, SummaryLedger ledger, EnrolmentOptions options, LedgerOptions ledgerOptions, HospitalOptions hospital, Instance instance, CrashPoints crash,
-    WatchingSignals watching, HospitalMetrics metrics, TimeProvider clock, ILogger<EnrolmentWorker> log)
+    EnrolmentSignals signals, WatchingSignals watching, HospitalMetrics metrics, TimeProvider clock, ILogger<EnrolmentWorker> log)
 {
     private const int Looked = 100;
+    private const int AtOnce = 16;
 
     private sealed record StoredInput(string PatientSalt, string ConsentSalt, string IndexSalt, string CodeSalt, string Event, string EventSalt);
 
@@ -93,20 +94,21 @@ internal sealed partial class EnrolmentWorker(
             await AuditLog.AppendAsync(work, Actor.Bridge, "enrolment.bad-mac", $"enrolment/{row.EnrolmentId}", null, now);
             return false;
         }
-        var verified = CompactJws.Verify<Consent>(request.Consent, request.SubjectPublicKeyInfo);
-        if (verified.Outcome != VerificationOutcome.Valid || verified.Value!.Statement is not { } consent
-            || consent.Hospital != hospital.Msp || consent.PatientKey != Digest.Of(request.SubjectPublicKeyInfo)
-            || !consent.Recipients.Contains(ledgerOptions.PortalMsp) || Until(consent) <= now)
+        var (consent, fault) = ConsentRules.Judge(request, hospital.Msp, ledgerOptions.PortalMsp, now);
+        if (consent is null)
         {
             metrics.Refused("ENROLMENT_CONSENT");
-            await AuditLog.AppendAsync(work, Actor.Bridge, "enrolment.bad-consent", $"enrolment/{row.EnrolmentId}", null, now);
+            // The code stays good; the desk sees why it enrolled nobody.
+            await EnrolmentRows.NoteRefusalAsync(work, row, fault);
+            await AuditLog.AppendAsync(work, Actor.Bridge, "enrolment.bad-consent", $"enrolment/{row.EnrolmentId}", new { code = fault }, now);
             return false;
         }
         var from = DateTimeOffset.FromUnixTimeSeconds(now.ToUnixTimeSeconds() - 60);
         var ca = options.PatientCa.Certificate;
         var to = new[] { from + options.CertificateLifetime, new DateTimeOffset(ca.NotAfter.ToUniversalTime()) }.Min();
         from = new[] { from, new DateTimeOffset(ca.NotBefore.ToUniversalTime()) }.Max();
-        var certificate = CertificateProfile.IssuePatient(new CertificateIssuer(ca.RawData, options.PatientCa.Key), request.SubjectPublicKeyInfo, from, to);
+        var certificate = CertificateProfile.IssuePatient(
+            new CertificateIssuer(ca.RawData, options.PatientCa.Key), request.SubjectPublicKeyInfo, from, to, guardian: row.Guardian != 0);
         var input = new StoredInput(
             Salt.New().ToString(), Salt.New().ToString(), Salt.New().ToString(), Salt.New().ToString(), Handle.New().ToString(), Salt.New().ToString());
         var change = new SummaryChange()
@@ -115,7 +117,7 @@ internal sealed partial class EnrolmentWorker(
             .Set("pseudonym", request.Pseudonym.ToString())
             .Set("consent", request.Consent)
             .Set("consent_id", consent.ConsentId.ToString())
-            .Set("consent_until", Until(consent).ToUnixTimeMilliseconds())
+            .Set("consent_until", ConsentRules.Until(consent).ToUnixTimeMilliseconds())
             .Set("purposes", string.Join(' ', consent.Purposes))
             .Set("certificate", Convert.ToBase64String(certificate))
             .Set("patient_handle", Handle.New().ToString())
@@ -129,38 +131,47 @@ internal sealed partial class EnrolmentWorker(
         return true;
     }
 
+    // Enrolments of different patients touch nothing in common on the ledger: several wait for their blocks together.
     private async Task EnrolDueAsync(CancellationToken cancellationToken)
     {
-        foreach (var row in await database.ReadAsync(
-            work => EnrolmentRows.InStateAsync(work, EnrolmentState.Enrolling, clock.GetUtcNow(), Looked), cancellationToken))
+        while (true)
         {
-            if (!await database.WriteAsync(work => EnrolmentRows.TakeAsync(work, row, instance.Name, clock.GetUtcNow(), options.Lease), cancellationToken))
-                continue;
-            string? txId = null;
-            var refusal = "";
-            bool stands;
-            try
-            {
-                // A former attempt may stand on the ledger: read before saying it again.
-                stands = row.Attempts > 0 && await StandsAsync(row, cancellationToken);
-                if (!stands)
-                    (stands, txId, refusal) = await SendAsync(row, cancellationToken);
-            }
-            catch (Exception e) when (e is GatewayException or CommitException or LedgerRefusalException)
-            {
-                // A refusal here is of the reading: whether the enrolment stands is not known, so nothing is given up.
-                var refused = e as LedgerRefusalException;
-                await LaterAsync(row, refused?.CodeText ?? (e is CommitStatusException or SubmitException ? "UNKNOWN" : "NOT_ENROLLED"));
-                Log.EnrolFailed(log, row.EnrolmentId, refused?.CodeText ?? Faults.Describe(e));
-                continue;
-            }
-            // crash point enrolment.3: it stands on the ledger, the row does not say so; the next run is refused, reads the ledger, and finds it.
-            crash.Pass("enrolment.3");
-            if (stands)
-                await EnrolledAsync(row, txId);
-            else
-                await RefusedAsync(row, refusal);
+            var due = await database.ReadAsync(
+                work => EnrolmentRows.InStateAsync(work, EnrolmentState.Enrolling, clock.GetUtcNow(), Looked), cancellationToken);
+            await Parallel.ForEachAsync(due, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken }, async (row, token) => await EnrolAsync(row, token));
+            if (due.Count < Looked)
+                return;
         }
+    }
+
+    private async Task EnrolAsync(EnrolmentRow row, CancellationToken cancellationToken)
+    {
+        if (!await database.WriteAsync(work => EnrolmentRows.TakeAsync(work, row, instance.Name, clock.GetUtcNow(), options.Lease), cancellationToken))
+            return;
+        string? txId = null;
+        var refusal = "";
+        bool stands;
+        try
+        {
+            // A former attempt may stand on the ledger: read before saying it again.
+            stands = row.Attempts > 0 && await StandsAsync(row, cancellationToken);
+            if (!stands)
+                (stands, txId, refusal) = await SendAsync(row, cancellationToken);
+        }
+        catch (Exception e) when (e is GatewayException or CommitException or LedgerRefusalException)
+        {
+            // A refusal here is of the reading: whether the enrolment stands is not known, so nothing is given up.
+            var refused = e as LedgerRefusalException;
+            await LaterAsync(row, refused?.CodeText ?? (e is CommitStatusException or SubmitException ? "UNKNOWN" : "NOT_ENROLLED"));
+            Log.EnrolFailed(log, row.EnrolmentId, refused?.CodeText ?? Faults.Describe(e));
+            return;
+        }
+        // crash point enrolment.3: it stands on the ledger, the row does not say so; the next run is refused, reads the ledger, and finds it.
+        crash.Pass("enrolment.3");
+        if (stands)
+            await EnrolledAsync(row, txId);
+        else
+            await RefusedAsync(row, refusal);
     }
 
     // Enrols. Where that is refused, a former attempt may be why: the ledger tells whether it stands.
@@ -189,6 +200,13 @@ internal sealed partial class EnrolmentWorker(
             await work.InsertIfNewAsync(
                 "sweep (enrolment_id, patient_key, created_at) VALUES (@EnrolmentId, @PatientKey, @now)",
                 new { row.EnrolmentId, row.PatientKey, now = now.ToUnixTimeMilliseconds() });
+            // A consent that ran out ends for good where another takes its place: what was anchored under it is withdrawn, and put before a doctor anew.
+            foreach (var lapsed in await work.ListAsync<EnrolmentRow>(
+                $"SELECT {EnrolmentRows.Columns} FROM enrolment WHERE patient_key = @PatientKey AND state = 'Lapsed'", new { row.PatientKey }))
+            {
+                await EnrolmentRows.MoveAsync(work, lapsed, EnrolmentState.Withdrawing, now, new SummaryChange().Set("end_reason", "replaced by a new consent"));
+                await AuditLog.AppendAsync(work, Actor.Bridge, "enrolment.replace", $"enrolment/{lapsed.EnrolmentId}", new { by = row.EnrolmentId }, now);
+            }
             await AuditLog.AppendAsync(work, Actor.Bridge, "enrolment.enrolled", $"enrolment/{row.EnrolmentId}", new { tx = txId }, now);
         });
         // crash point enrolment.4: stored; the sweep is in the tables too.
@@ -237,7 +255,8 @@ internal sealed partial class EnrolmentWorker(
             }
             // crash point enrolment.5: withdrawn on the ledger, not here; the next run finds it so.
             crash.Pass("enrolment.5");
-            await database.WriteAsync(work => Withdrawals.MarkAsync(work, row, "written request", clock.GetUtcNow()), CancellationToken.None);
+            await database.WriteAsync(work => Withdrawals.MarkAsync(work, row, row.EndReason ?? "written request", clock.GetUtcNow()), CancellationToken.None);
+            signals.Ends.Wake();
         }
     }
 
@@ -279,8 +298,6 @@ internal sealed partial class EnrolmentWorker(
             Salt.Parse(input.PatientSalt), Salt.Parse(input.ConsentSalt), Salt.Parse(input.IndexSalt), Salt.Parse(input.CodeSalt), Handle.Parse(input.Event),
             Salt.Parse(input.EventSalt));
     }
-
-    private static DateTimeOffset Until(Consent consent) => new(consent.Expires.AddDays(1).ToDateTime(TimeOnly.MinValue), TimeSpan.Zero);
 
     private static partial class Log
     {

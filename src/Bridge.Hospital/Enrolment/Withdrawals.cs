@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Bridge.Hospital.Retracting;
 using Bridge.Hospital.Store;
 using Bridge.Records;
 
@@ -34,9 +35,17 @@ internal static class Withdrawals
                 .Set("patient_key", "").Set("pseudonym", "").Set("class", null).Set("period", null).Set("doctor_ref", null)
                 // The digest is of few possible contents and unsalted: trying them all would tell the diagnoses.
                 .Set("content_digest", null).Set("encounter_version", "").Set("supersedes", null));
-            await WipeTrailAsync(work, row.RowId);
+            await SummaryRows.WipeTrailAsync(work, row.RowId);
+            await Retractions.CloseAsync(work, row.RowId, RetractionState.Void, "WITHDRAWN", now);
+            // Whatever was decided under this consent holds under no other.
+            await work.RunAsync(
+                "UPDATE decision SET voided_at = @now, void_reason = 'CONSENT_WITHDRAWN' WHERE row_id = @RowId AND voided_at IS NULL",
+                new { row.RowId, now = now.ToUnixTimeMilliseconds() });
         }
+        await work.RunAsync("DELETE FROM patient_link WHERE enrolment_id = @EnrolmentId", new { enrolment.EnrolmentId });
+        await PatientWalks.ForgetAsync(work, enrolment.PatientKey);
         await work.RunAsync("DELETE FROM sweep WHERE enrolment_id = @EnrolmentId", new { enrolment.EnrolmentId });
+        await work.RunAsync("DELETE FROM roster WHERE enrolment_id = @EnrolmentId", new { enrolment.EnrolmentId });
         await AuditLog.AppendAsync(work, Actor.Bridge, "enrolment.withdrawn", $"enrolment/{enrolment.EnrolmentId}", new { reason, summaries = rows.Count }, now);
         return true;
     }
@@ -48,7 +57,13 @@ internal static class Withdrawals
             return false;
         if (await SummaryRows.MoveAsync(work, summary, SummaryStatus.Erased, null, now, Wiped().Set("content_digest", null)) != TransitionOutcome.Done)
             return false;
-        await WipeTrailAsync(work, summary.RowId);
+        await SummaryRows.WipeTrailAsync(work, summary.RowId);
+        await Retractions.CloseAsync(work, summary.RowId, RetractionState.Void, "ERASED", now);
+        // What waits to replace it is looked at again at once: it may not leave any more. And what was held back for its sake may be wanted now.
+        await work.RunAsync(
+            "UPDATE summary SET ready_at = @now WHERE encounter_key = @EncounterKey AND is_current = 1 AND row_id <> @RowId",
+            new { summary.EncounterKey, summary.RowId, now = now.ToUnixTimeMilliseconds() });
+        await PatientWalks.AskIfHeldBackAsync(work, summary.PatientKey, now);
         await AuditLog.AppendAsync(work, Actor.Bridge, "summary.erased", $"summary/{summary.RowId}", null, now);
         return true;
     }
@@ -57,28 +72,20 @@ internal static class Withdrawals
     /// What stands in a row in place of a key that is forgotten: a keyed digest, so that the same encounter is recognised should the patient enrol again, and
     /// nothing can be read back from it without trying every key of the source.
     /// </summary>
-    public static async Task<string> ForgottenAsync(Work work, string kind, string key, DateTimeOffset now)
+    public static async Task<string> ForgottenAsync(Work work, string kind, string key, DateTimeOffset now) => (await ForgottenAmongAsync(work, kind, [key], now))[key];
+
+    /// <summary>As <see cref="ForgottenAsync"/>, for many at once.</summary>
+    public static async Task<Dictionary<string, string>> ForgottenAmongAsync(Work work, string kind, IEnumerable<string> keys, DateTimeOffset now)
     {
         if (await Bookmarks.ReadAsync(work, ForgetKey) is not { } secret)
         {
             secret = Base64Url.Encode(RandomNumberGenerator.GetBytes(32));
             await Bookmarks.WriteAsync(work, ForgetKey, secret, now);
         }
-        return "~" + Base64Url.Encode(HMACSHA256.HashData(Base64Url.Decode(secret), Encoding.UTF8.GetBytes($"{kind}\n{key}")));
+        var decoded = Base64Url.Decode(secret);
+        return keys.Distinct(StringComparer.Ordinal).ToDictionary(
+            key => key, key => "~" + Base64Url.Encode(HMACSHA256.HashData(decoded, Encoding.UTF8.GetBytes($"{kind}\n{key}"))), StringComparer.Ordinal);
     }
 
     private static SummaryChange Wiped() => new SummaryChange().Set("payload", null).Set("draft", null);
-
-    private static async Task WipeTrailAsync(Work work, long rowId)
-    {
-        await work.RunAsync(
-            """
-            UPDATE anchor SET state = CASE WHEN state = 'Done' THEN 'Done' ELSE 'Void' END, item = NULL, pseudonym = '', lease_owner = NULL, lease_until = 0
-            WHERE row_id = @rowId
-            """,
-            new { rowId });
-        await work.RunAsync("UPDATE anchor SET active_row = NULL WHERE row_id = @rowId AND state = 'Void'", new { rowId });
-        await work.RunAsync("UPDATE decision SET reason = NULL, protected = NULL, signature = NULL, payload_digest = NULL WHERE row_id = @rowId", new { rowId });
-        await work.RunAsync("UPDATE receipt SET signed = NULL WHERE row_id = @rowId", new { rowId });
-    }
 }

@@ -10,6 +10,7 @@ internal sealed class HospitalMetrics : IDisposable
     private readonly Meter _meter = new(MeterName);
     private readonly Counter<long> _encounters;
     private readonly Counter<long> _setAside;
+    private readonly Counter<long> _notifications;
     private readonly Counter<long> _refusals;
     private readonly Counter<long> _anchored;
     private readonly Counter<long> _decisions;
@@ -24,6 +25,7 @@ internal sealed class HospitalMetrics : IDisposable
     {
         _encounters = _meter.CreateCounter<long>("bridge.encounters", "{encounter}", "Encounters read, by where they stand then");
         _setAside = _meter.CreateCounter<long>("bridge.encounters.unreadable", "{encounter}", "Encounters that name no readable patient");
+        _notifications = _meter.CreateCounter<long>("bridge.notifications", "{notification}", "Notifications of the FHIR server, by what became of them");
         _refusals = _meter.CreateCounter<long>("bridge.ledger.refusals", "{refusal}", "Refusals of the contract, by code");
         _anchored = _meter.CreateCounter<long>("bridge.anchored", "{summary}", "Summaries anchored");
         _decisions = _meter.CreateCounter<long>("bridge.decisions", "{decision}", "Decisions of doctors and operators, by outcome");
@@ -39,6 +41,8 @@ internal sealed class HospitalMetrics : IDisposable
     public void Encounter(string status) => _encounters.Add(1, new KeyValuePair<string, object?>("status", status));
 
     public void Unreadable(string reason) => _setAside.Add(1, new KeyValuePair<string, object?>("reason", reason));
+
+    public void Notified(string outcome) => _notifications.Add(1, new KeyValuePair<string, object?>("outcome", outcome));
 
     public void Refused(string code) => _refusals.Add(1, new KeyValuePair<string, object?>("code", code));
 

@@ -9,7 +9,7 @@ namespace Bridge.Hospital.Operations;
 internal sealed record OperationsOptions(Uri? OtlpEndpoint, bool Workers, TimeSpan Reconcile)
 {
     public static OperationsOptions Read(ConfigurationReader reader) => new(
-        reader.Address("Telemetry:OtlpEndpoint", required: false, "an OTLP/gRPC collector such as http://otel.hospital.example:4317"),
+        reader.SecureAddress("Telemetry:OtlpEndpoint", required: false, "an OTLP/gRPC collector such as https://otel.hospital.example:4317"),
         reader.Flag("Operations:Workers", true),
         reader.Duration("Operations:Reconcile", TimeSpan.FromDays(1), TimeSpan.FromSeconds(1), TimeSpan.FromDays(30)));
 }

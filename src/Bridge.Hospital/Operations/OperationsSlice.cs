@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Claims;
 using Bridge.Hospital.Access;
 using Bridge.Hospital.Enrolment;
+using Bridge.Hospital.Retracting;
 using Bridge.Hospital.Store;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
@@ -15,6 +16,8 @@ internal sealed record ReasonRequest(string? Reason);
 /// <summary>How the bridge is run and watched: ticks, health, counts, audit log, pause, re-run.</summary>
 internal static class OperationsSlice
 {
+    private const int MaxPage = 1000;
+
     public static void AddOperations(this WebApplicationBuilder builder, OperationsOptions options)
     {
         var services = builder.Services;
@@ -27,6 +30,9 @@ internal static class OperationsSlice
         services.AddSingleton<Rerun>();
         services.AddSingleton<Reconciliation>();
         services.AddSingleton<StateGauge>();
+        services.AddSingleton<JobBoard>();
+        services.AddSingleton<JobJournal>();
+        services.AddHostedService(provider => provider.GetRequiredService<JobJournal>());   // stops after the jobs
         services.AddQuartz();
         services.AddQuartzHostedService(quartz => quartz.WaitForJobsToComplete = true);
         if (options.Workers)
@@ -34,7 +40,18 @@ internal static class OperationsSlice
             services.AddHostedService<StageTicker>();
             services.AddHostedService<LedgerListener>();
         }
+        services.AddSingleton<LiveConnections>();
+        services.AddSingleton<LiveFeed>();
+        services.AddHostedService(provider => provider.GetRequiredService<LiveFeed>());
+        // Clients send nothing but their greeting and signs of life.
+        services.AddSignalR(hubs =>
+        {
+            hubs.KeepAliveInterval = TimeSpan.FromSeconds(5);
+            hubs.ClientTimeoutInterval = TimeSpan.FromSeconds(20);
+            hubs.MaximumReceiveMessageSize = 1024;
+        });
         services.AddStage<StateGauge>("gauge", _ => TimeSpan.FromSeconds(15), _ => null, (gauge, token) => gauge.ShowAsync(token));
+        services.AddStage<JobJournal>("history", _ => TimeSpan.FromSeconds(15), _ => null, (journal, token) => journal.StoreAsync(token));
         services.AddStage<Reconciliation>("reconcile", _ => options.Reconcile, _ => null, (reconciliation, token) => reconciliation.RunDueAsync(options.Reconcile, token));
 
         builder.Logging.AddConfiguration(builder.Configuration.GetSection("Logging"));
@@ -83,46 +100,86 @@ internal static class OperationsSlice
                 _ => Results.Ok(new { outcome = "RUNNING" }),
             };
         });
-        group.MapPost("/reconcile", async (Reconciliation reconciliation, CancellationToken cancellation) => Results.Ok(await reconciliation.RunAsync(cancellation)));
-        group.MapGet("/audit", async (long? after, int? limit, Database database, CancellationToken cancellation) =>
-            Results.Ok(new { items = await database.ReadAsync(work => AuditLog.PageAsync(work, after ?? 0, Math.Clamp(limit ?? 100, 1, 1000)), cancellation) }));
-        group.MapGet("/audit/verify", async (Database database, CancellationToken cancellation) => Results.Ok(await database.ReadAsync(AuditLog.VerifyAsync, cancellation)));
+        group.MapPost("/reconcile", ReconcileAsync);
+        group.MapGet("/reconciliations", async (int? limit, Database database, CancellationToken cancellation) => Results.Ok(new
+        {
+            items = (await database.ReadAsync(work => ReconciliationRows.NewestAsync(work, Math.Clamp(limit ?? 20, 1, MaxPage)), cancellation)).Select(ReconciliationView.Of),
+        }));
+        group.MapGet("/jobs", JobsAsync);
+        AuditEndpoints.Map(group);
+        app.MapHub<OperationsHub>(OperationsHub.Path).RequireAuthorization(Roles.Operator);
     }
 
-    /// <summary><c>{states: [{status, reason, count}], known, paused, reconciliation}</c>: finished encounters = notEnrolled + known, as of the reconciliation.</summary>
+    /// <summary>
+    /// <c>{states: [{status, reason, count}], known, leaving, retractions, paused, reconciliation}</c>: finished encounters = notEnrolled + known, as of the
+    /// reconciliation; where its <c>scope</c> is <c>Enrolled</c> the server could be asked for enrolled patients' only, and the others are not counted.
+    /// <c>leaving</c> stands on the ledger beside them: of encounters that are finished no longer, or another patient's by now.
+    /// </summary>
     private static async Task<IResult> CountsAsync(Database database, CancellationToken cancellation)
     {
-        var (counts, paused, last) = await database.ReadAsync(async work =>
-            (await SummaryRows.CountsAsync(work), await PauseSwitch.IsOnAsync(work), await ReconciliationRows.LastAsync(work)), cancellation);
+        var (counts, leaving, retractions, paused, last) = await database.ReadAsync(async work =>
+            (await SummaryRows.CountsAsync(work), await SummaryRows.LeavingCountsAsync(work), await RetractionRows.CountsAsync(work), await PauseSwitch.IsOnAsync(work), await ReconciliationRows.LastAsync(work)), cancellation);
         return Results.Ok(new
         {
             states = counts,
             known = counts.Sum(count => count.Count),
+            leaving,
+            retractions = retractions.Select(count => new { state = count.Status, count.Reason, count.Count }),
             paused,
             reconciliation = last is null
                 ? null
-                : new { at = Time(last.At), last.ServerFinished, last.NotEnrolled, last.Known, last.Difference },
+                : new { at = Time(last.At), last.Scope, last.ServerFinished, last.NotEnrolled, last.Known, last.Difference },
         });
     }
 
-    private static async Task<IResult> HeldAsync(long? after, int? limit, Database database, CancellationToken cancellation)
+    /// <summary>
+    /// A page of what failed or is withheld: <c>{items, next}</c>; <c>next</c> goes into <c>?after=</c> and is null at the end. <c>?status=</c> and <c>?reason=</c> choose. Ids and
+    /// codes only: whose they are is not an operator's to know.
+    /// </summary>
+    private static async Task<IResult> HeldAsync(long? after, int? limit, string? status, string? reason, Database database, CancellationToken cancellation)
     {
+        var size = Math.Clamp(limit ?? 100, 1, MaxPage);
         var rows = await database.ReadAsync(
             work => work.ListAsync<SummaryRow>(
-                """
-                SELECT row_id AS RowId, summary_id AS SummaryId, status AS Status, reason AS Reason, class AS Class, attempts AS Attempts, updated_at AS UpdatedAt
-                FROM summary WHERE ((is_current = 1 AND status IN ('Failed', 'Withheld')) OR (reason = 'PatientMoved' AND status IN ('Withheld', 'Anchoring', 'Anchored'))) AND row_id > @after ORDER BY row_id LIMIT @limit
+                $"""
+                SELECT row_id AS RowId, summary_id AS SummaryId, status AS Status, reason AS Reason, class AS Class, is_current AS IsCurrent, updated_at AS UpdatedAt
+                FROM summary
+                WHERE ((is_current = 1 AND status IN ('Failed', 'Withheld')) OR (is_current = 0 AND reason IS NOT NULL AND status IN ('Anchoring', 'Anchored')))
+                  AND row_id > @after{(string.IsNullOrEmpty(status) ? "" : " AND status = @status")}{(string.IsNullOrEmpty(reason) ? "" : " AND reason = @reason")}
+                ORDER BY row_id LIMIT @size
                 """,
-                new { after = after ?? 0, limit = Math.Clamp(limit ?? 100, 1, 1000) }),
+                new { after = after ?? 0, size, status, reason }),
             cancellation);
         return Results.Ok(new
         {
-            items = rows.Select(row => new { row = row.RowId, id = row.SummaryId, status = row.Status.ToString(), row.Reason, row.Class, since = Time(row.UpdatedAt) }),
+            items = rows.Select(row => new { row = row.RowId, id = row.SummaryId, status = row.Status.ToString(), row.Reason, row.Class, since = Time(row.UpdatedAt), rerun = row.IsCurrent == 1 }),
+            next = rows.Count == size ? rows[^1].RowId : (long?)null,
         });
     }
 
+    /// <summary>The schedule with each job's last stretch of runs: <c>{items}</c>; with <c>?job=</c> that job's history, newest first: <c>{items, next}</c>, <c>next</c> goes into <c>?before=</c>.</summary>
+    private static async Task<IResult> JobsAsync(string? job, long? before, int? limit, Database database, JobBoard board, JobJournal journal, CancellationToken cancellation)
+    {
+        if (job is null)
+            return Results.Ok(new { items = await database.ReadAsync(board.ReadAsync, cancellation) });
+        await journal.StoreAsync(cancellation);
+        var size = Math.Clamp(limit ?? 50, 1, MaxPage);
+        var rows = await database.ReadAsync(work => JobRows.PageAsync(work, job, before ?? long.MaxValue, size), cancellation);
+        return Results.Ok(new { items = rows.Select(JobStretch.Of), next = rows.Count == size ? rows[^1].RunId : (long?)null });
+    }
+
+    private static async Task<IResult> ReconcileAsync(ClaimsPrincipal user, Reconciliation reconciliation, Database database, TimeProvider clock, CancellationToken cancellation)
+    {
+        var row = await reconciliation.RunAsync(cancellation);
+        await database.WriteAsync(
+            work => AuditLog.AppendAsync(work, user.Actor(Roles.Operator), "operations.reconcile", "bridge", new { row?.Difference }, clock.GetUtcNow()), cancellation);
+        return Results.Ok(row);
+    }
+
     private static async Task<IResult> SwitchAsync(bool on, ReasonRequest body, ClaimsPrincipal user, PauseSwitch pause, CancellationToken cancellation) =>
-        Results.Ok(new { paused = on, changed = await pause.SetAsync(user.Actor(Roles.Operator), on, body.Reason, cancellation) });
+        body.Reason?.Trim() is { Length: > 0 and <= 400 } reason
+            ? Results.Ok(new { outcome = on ? "PAUSED" : "RESUMED", paused = on, changed = await pause.SetAsync(user.Actor(Roles.Operator), on, reason, cancellation) })
+            : Results.UnprocessableEntity(new { outcome = "NO_REASON", detail = "Say why, in 1 to 400 characters." });
 
     private static string Time(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
 }

@@ -55,7 +55,7 @@ internal sealed class StageTicker(ISchedulerFactory schedulers, IEnumerable<Stag
 
 /// <summary>Runs stages by name.</summary>
 internal sealed partial class StageRunner(
-    IEnumerable<Stage> stages, StageBoard board, HospitalMetrics metrics, TimeProvider clock, ILogger<StageRunner> log, IHostApplicationLifetime lifetime)
+    IEnumerable<Stage> stages, StageBoard board, JobJournal journal, HospitalMetrics metrics, TimeProvider clock, ILogger<StageRunner> log, IHostApplicationLifetime lifetime)
 {
     private readonly Dictionary<string, Stage> _stages = stages.ToDictionary(stage => stage.Name, StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, bool> _woken = new(StringComparer.Ordinal);
@@ -87,7 +87,9 @@ internal sealed partial class StageRunner(
         if (lifetime.ApplicationStopping.IsCancellationRequested || !_stages.TryGetValue(name, out var stage))
             return;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
-        var began = clock.GetTimestamp();
+        var (began, at) = (clock.GetTimestamp(), clock.GetUtcNow());
+        var (outcome, fault) = (JobOutcome.Done, (string?)null);
+        journal.Began(name, at);
         try
         {
             await stage.RunAsync(stop.Token);
@@ -95,13 +97,16 @@ internal sealed partial class StageRunner(
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
+            outcome = JobOutcome.Stopped;
         }
         catch (Exception e)
         {
-            board.Failed(name, Faults.Describe(e), clock.GetUtcNow());
+            (outcome, fault) = (JobOutcome.Failed, Faults.Describe(e));
+            board.Failed(name, fault, clock.GetUtcNow());
             metrics.StageFailed(name);
-            Log.StageFailed(log, name, Faults.Describe(e));
+            Log.StageFailed(log, name, fault);
         }
+        journal.Ended(name, at, clock.GetElapsedTime(began), outcome, fault);
         metrics.StageRan(name, clock.GetElapsedTime(began));
     }
 
@@ -128,8 +133,10 @@ internal static class Faults
         var parts = new List<string>();
         for (var e = exception; e is not null && parts.Count < 4; e = e.InnerException)
             parts.Add(e is Fhir.Client.FhirException or Ledger.GatewayException or Ledger.CommitException or Ledger.CheckpointException or System.Net.Sockets.SocketException
-                or HttpRequestException or TimeoutException or System.Data.Common.DbException or Store.MigrationException
+                or HttpRequestException or TimeoutException or Store.MigrationException or Watching.SourceShrankException
                 ? $"{e.GetType().Name}: {e.Message}"
+                : e is System.Data.Common.DbException fault
+                ? $"{e.GetType().Name}: {Store.StoreFaults.Describe(fault)}"
                 : $"{e.GetType().FullName} at {Where(e)}");
         return string.Join(" <- ", parts);
     }

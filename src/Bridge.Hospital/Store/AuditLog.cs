@@ -69,6 +69,18 @@ internal static class AuditLog
     public static Task<IReadOnlyList<AuditEntry>> PageAsync(Work work, long after, int limit) =>
         work.ListAsync<AuditEntry>($"SELECT {Columns} FROM audit WHERE seq > @after ORDER BY seq LIMIT @limit", new { after, limit });
 
+    /// <summary>The newest entries before a number, newest first; only of one person, action or subject where given.</summary>
+    public static Task<IReadOnlyList<AuditEntry>> NewestPageAsync(Work work, long before, int limit, string? person, string? action, string? subject) => work.ListAsync<AuditEntry>(
+        $"""
+        SELECT {Columns} FROM audit
+        WHERE seq < @before{(person is null ? "" : " AND person = @person")}{(action is null ? "" : " AND action = @action")}{(subject is null ? "" : " AND subject = @subject")}
+        ORDER BY seq DESC LIMIT @limit
+        """,
+        new { before, limit, person, action, subject });
+
+    /// <summary>The number of the newest entry; 0 where there is none.</summary>
+    public static Task<long> NewestAsync(Work work) => work.ScalarAsync<long>("SELECT seq FROM audit_head WHERE one = 1");
+
     /// <summary>Recomputes every hash.</summary>
     public static async Task<AuditVerdict> VerifyAsync(Work work)
     {

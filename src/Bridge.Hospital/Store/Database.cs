@@ -14,80 +14,86 @@ internal enum Dialect
 }
 
 /// <summary>
-/// The hospital's database. Every statement runs through <see cref="Work"/>; a write is durable when <see cref="WriteAsync{T}"/> returns.
-/// Times in tables are unix milliseconds in UTC.
+/// The hospital's database. Every statement runs through <see cref="Work"/>; a write is durable when <see cref="WriteAsync{T}(Func{Work, Task{T}}, CancellationToken)"/>
+/// returns. Writers stand in one line, in this process and, where several instances share a server, across them: what a write has read still holds when
+/// it commits. Times in tables are unix milliseconds in UTC.
 /// </summary>
 internal sealed class Database : IDisposable
 {
-    private const int Attempts = 6;
-
-    // SQLite has one writer; waiting here in line is fairer and cheaper than its busy polling.
-    private readonly SemaphoreSlim? _oneWriter;
+    // Waiting here is fairer and cheaper than SQLite's busy polling, and holds no connection to a server.
+    private readonly SemaphoreSlim _oneWriter = new(1);
     private readonly string _connectionString;
+    private readonly bool _readOnly;
+    private readonly DatabaseThreads? _threads;
 
     public Database(Dialect dialect, string connectionString)
     {
         Dialect = dialect;
-        if (dialect == Dialect.Sqlite)
-        {
-            _oneWriter = new SemaphoreSlim(1);
-            _connectionString = new SqliteConnectionStringBuilder(connectionString) { ForeignKeys = true, DefaultTimeout = 30 }.ToString();
-        }
-        else
-        {
-            _connectionString = connectionString;
-        }
+        _connectionString = dialect == Dialect.Sqlite
+            ? new SqliteConnectionStringBuilder(connectionString) { ForeignKeys = true, DefaultTimeout = 30 }.ToString()
+            : MySqlSession.Complete(connectionString);
+        _readOnly = dialect == Dialect.Sqlite && new SqliteConnectionStringBuilder(connectionString).Mode == SqliteOpenMode.ReadOnly;
+        _threads = dialect == Dialect.Sqlite ? null : new DatabaseThreads(MySqlSession.Connections);
     }
 
     public Dialect Dialect { get; }
+
+    /// <summary>What kept the last write from being stored; null where it was. Reads may be answered all the same, on a full disk for instance.</summary>
+    public DbException? LastWriteFault { get; private set; }
 
     /// <summary>The connection string of an embedded database file.</summary>
     public static string ForFile(string path) => new SqliteConnectionStringBuilder { DataSource = path }.ToString();
 
     /// <summary>Runs reads on a connection of their own, outside a transaction.</summary>
-    public async Task<T> ReadAsync<T>(Func<Work, Task<T>> read, CancellationToken cancellationToken = default)
-    {
-        await using var connection = await OpenAsync(cancellationToken);
-        return await read(new Work(connection, null, Dialect, cancellationToken));
-    }
+    public Task<T> ReadAsync<T>(Func<Work, Task<T>> read, CancellationToken cancellationToken = default) => OnThreadsAsync(
+        () => MySqlSession.AgainAsync(async _ =>
+        {
+            var connection = await OpenAsync(cancellationToken);
+            try
+            {
+                var result = await read(new Work(connection, null, Dialect, cancellationToken));
+                await connection.DisposeAsync();
+                return result;
+            }
+            catch
+            {
+                await AbandonAsync(connection, null);
+                throw;
+            }
+        }, cancellationToken),
+        cancellationToken);
 
     /// <summary>
-    /// Runs <paramref name="write"/> in one transaction: all of it is durable when this returns, none of it when it throws. It may be run
-    /// again from the start where the engine reports a deadlock, so it must have no effect outside the database.
+    /// Runs <paramref name="write"/> in one transaction: all of it is durable when this returns, none of it when it throws before the commit. It may be run
+    /// again from the start where the engine gave it up, so it must have no effect outside the database.
     /// </summary>
-    public async Task<T> WriteAsync<T>(Func<Work, Task<T>> write, CancellationToken cancellationToken = default)
+    public Task<T> WriteAsync<T>(Func<Work, Task<T>> write, CancellationToken cancellationToken = default) => WriteAsync(write, inLine: true, cancellationToken);
+
+    /// <inheritdoc cref="WriteAsync{T}(Func{Work, Task{T}}, CancellationToken)"/>
+    public Task WriteAsync(Func<Work, Task> write, CancellationToken cancellationToken = default) =>
+        WriteAsync(async work => { await write(work); return 0; }, cancellationToken);
+
+    /// <summary>As the others; not <paramref name="inLine"/> is the migrator alone, which makes the table that the line is kept by.</summary>
+    public async Task<T> WriteAsync<T>(Func<Work, Task<T>> write, bool inLine, CancellationToken cancellationToken)
     {
-        if (_oneWriter is not null)
-            await _oneWriter.WaitAsync(cancellationToken);
+        await _oneWriter.WaitAsync(cancellationToken);
         try
         {
-            for (var attempt = 1; ; attempt++)
-            {
-                try
-                {
-                    await using var connection = await OpenAsync(cancellationToken);
-                    await using var transaction = await connection.BeginTransactionAsync(
-                        Dialect == Dialect.Sqlite ? IsolationLevel.Serializable : IsolationLevel.ReadCommitted, cancellationToken);
-                    var result = await write(new Work(connection, transaction, Dialect, cancellationToken));
-                    // A commit that was begun is not cancelled: its outcome would be unknown.
-                    await transaction.CommitAsync(CancellationToken.None);
-                    return result;
-                }
-                catch (MySqlException e) when (e.Number is 1205 or 1213 && attempt < Attempts)
-                {
-                    await Task.Delay(TimeSpan.FromMilliseconds(10 * attempt * (1 + Random.Shared.NextDouble())), cancellationToken);
-                }
-            }
+            var result = await OnThreadsAsync(
+                () => MySqlSession.AgainAsync(attempt => TransactAsync(write, inLine, attempt, cancellationToken), cancellationToken), cancellationToken);
+            LastWriteFault = null;
+            return result;
+        }
+        catch (DbException e) when (!IsDuplicate(e))
+        {
+            LastWriteFault = e;
+            throw;
         }
         finally
         {
-            _oneWriter?.Release();
+            _oneWriter.Release();
         }
     }
-
-    /// <inheritdoc cref="WriteAsync{T}"/>
-    public Task WriteAsync(Func<Work, Task> write, CancellationToken cancellationToken = default) =>
-        WriteAsync(async work => { await write(work); return 0; }, cancellationToken);
 
     public async Task<DbConnection> OpenAsync(CancellationToken cancellationToken)
     {
@@ -95,14 +101,18 @@ internal sealed class Database : IDisposable
         try
         {
             await connection.OpenAsync(cancellationToken);
-            if (Dialect == Dialect.Sqlite)
+            // Who only reads leaves the file as it is: a backup's copy need not be in WAL, and only a writer may put it there.
+            if (_readOnly)
+                return connection;
+            await connection.ExecuteAsync(Dialect == Dialect.Sqlite
                 // FULL: a committed transaction survives a power cut, which WAL's default of NORMAL does not promise.
-                await connection.ExecuteAsync("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;");
+                ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
+                : MySqlSession.Setup);
             return connection;
         }
         catch
         {
-            await connection.DisposeAsync();
+            await AbandonAsync(connection, null);
             throw;
         }
     }
@@ -115,7 +125,57 @@ internal sealed class Database : IDisposable
         _ => false,
     };
 
-    public void Dispose() => _oneWriter?.Dispose();
+    public void Dispose()
+    {
+        _oneWriter.Dispose();
+        _threads?.Dispose();
+    }
+
+    private async Task<T> TransactAsync<T>(Func<Work, Task<T>> write, bool inLine, Attempt attempt, CancellationToken cancellationToken)
+    {
+        var connection = await OpenAsync(cancellationToken);
+        DbTransaction? transaction = null;
+        try
+        {
+            transaction = await connection.BeginTransactionAsync(
+                Dialect == Dialect.Sqlite ? IsolationLevel.Serializable : IsolationLevel.ReadCommitted, cancellationToken);
+            var work = new Work(connection, transaction, Dialect, cancellationToken);
+            // The line of writers across instances. Whoever stands first in it reads what the one before committed.
+            if (inLine && Dialect == Dialect.MySql)
+                await work.ScalarAsync<long>("SELECT one FROM audit_head WHERE one = 1 FOR UPDATE");
+            var result = await write(work);
+            // A commit that was begun is not cancelled: its outcome would be unknown.
+            attempt.Committing = true;
+            await transaction.CommitAsync(CancellationToken.None);
+            await connection.DisposeAsync();
+            return result;
+        }
+        catch
+        {
+            await AbandonAsync(connection, transaction);
+            throw;
+        }
+    }
+
+    // What is given up after a failure is rolled back; where even that fails, the pool forgets the connection and the server rolls back.
+    private static async Task AbandonAsync(DbConnection connection, DbTransaction? transaction)
+    {
+        try
+        {
+            if (transaction is not null)
+                await transaction.RollbackAsync(CancellationToken.None);
+            await connection.DisposeAsync();
+        }
+        catch (Exception)
+        {
+            if (connection is MySqlConnection mysql)
+                MySqlConnection.ClearPool(mysql);
+            connection.Close();
+        }
+    }
+
+    private Task<T> OnThreadsAsync<T>(Func<Task<T>> run, CancellationToken cancellationToken) =>
+        _threads is null ? run() : Task.Factory.StartNew(run, cancellationToken, TaskCreationOptions.DenyChildAttach, _threads).Unwrap();
 }
 
 /// <summary>A connection, inside a transaction where it writes.</summary>
@@ -142,9 +202,24 @@ internal sealed class Work(DbConnection connection, DbTransaction? transaction, 
         return await ScalarAsync<long>(dialect == Dialect.Sqlite ? "SELECT last_insert_rowid()" : "SELECT LAST_INSERT_ID()");
     }
 
-    /// <summary>Inserts unless a unique key is taken; true where the row is new.</summary>
-    public async Task<bool> InsertIfNewAsync(string tableAndValues, object parameters) =>
-        await RunAsync((dialect == Dialect.Sqlite ? "INSERT OR IGNORE INTO " : "INSERT IGNORE INTO ") + tableAndValues, parameters) == 1;
+    /// <summary>Inserts unless a unique key is taken; true where the row is new. Any other refusal is one.</summary>
+    public async Task<bool> InsertIfNewAsync(string tableAndValues, object parameters)
+    {
+        // INSERT IGNORE would let through what is cut off or missing, too.
+        if (dialect == Dialect.Sqlite)
+            return await RunAsync($"INSERT INTO {tableAndValues} ON CONFLICT DO NOTHING", parameters) == 1;
+        try
+        {
+            return await RunAsync($"INSERT INTO {tableAndValues}", parameters) == 1;
+        }
+        catch (DbException e) when (Database.IsDuplicate(e))
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Runs a statement that may take as long as it takes: a change of the schema.</summary>
+    public Task<int> RunLongAsync(string sql) => connection.ExecuteAsync(new CommandDefinition(sql, null, transaction, commandTimeout: 0, cancellationToken: cancellationToken));
 
     private CommandDefinition Command(string sql, object? parameters) =>
         new(sql, parameters, transaction, cancellationToken: cancellationToken);

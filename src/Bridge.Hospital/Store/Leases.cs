@@ -9,14 +9,17 @@ internal sealed class Instance
 /// <summary>Named leases: one instance does a piece of periodic work, another takes over when the lease runs out.</summary>
 internal static class Leases
 {
+    private static readonly string[] Tables = ["summary", "anchor", "enrolment", "directory_task", "retraction", "provenance", "announcement"];
+
     /// <summary>Takes or extends a lease; false while another instance holds it.</summary>
     public static async Task<bool> TryTakeAsync(Work work, string name, string owner, DateTimeOffset now, TimeSpan duration)
     {
         var parameters = new { name, owner, now = now.ToUnixTimeMilliseconds(), until = (now + duration).ToUnixTimeMilliseconds() };
-        if (await work.InsertIfNewAsync("lease (name, owner, until_at) VALUES (@name, @owner, @until)", parameters))
+        if (await work.RunAsync(
+                "UPDATE lease SET owner = @owner, until_at = @until WHERE name = @name AND (owner = @owner OR until_at <= @now)", parameters) == 1)
             return true;
-        return await work.RunAsync(
-            "UPDATE lease SET owner = @owner, until_at = @until WHERE name = @name AND (owner = @owner OR until_at <= @now)", parameters) == 1;
+        return await work.ScalarAsync<long>("SELECT COUNT(*) FROM lease WHERE name = @name", parameters) == 0
+            && await work.InsertIfNewAsync("lease (name, owner, until_at) VALUES (@name, @owner, @until)", parameters);
     }
 
     /// <summary>Gives a lease back, so that the next instance need not wait for its end.</summary>
@@ -28,9 +31,17 @@ internal static class Leases
     /// </summary>
     public static async Task FreeAllAsync(Work work)
     {
-        foreach (var table in (string[])["summary", "anchor", "enrolment", "directory_task"])
+        foreach (var table in Tables)
             await work.RunAsync($"UPDATE {table} SET lease_owner = NULL, lease_until = 0 WHERE lease_until > 0");
         await work.RunAsync("DELETE FROM lease");
+    }
+
+    /// <summary>Frees what one instance holds, its own sign of life too.</summary>
+    public static async Task FreeOfAsync(Work work, string owner)
+    {
+        foreach (var table in Tables)
+            await work.RunAsync($"UPDATE {table} SET lease_owner = NULL, lease_until = 0 WHERE lease_owner = @owner", new { owner });
+        await work.RunAsync("DELETE FROM lease WHERE owner = @owner", new { owner });
     }
 }
 

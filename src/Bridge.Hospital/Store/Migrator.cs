@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using Bridge.Hospital.Operations;
 using Dapper;
 
 namespace Bridge.Hospital.Store;
@@ -15,8 +16,8 @@ internal sealed record Migration(int Number, string Name, string Sql)
 internal sealed class MigrationException(string message) : Exception(message);
 
 /// <summary>
-/// Brings the schema up to date at start. Each migration runs in a transaction (MySQL commits each DDL statement by itself, so a migration that
-/// failed there is named and mended by hand) and is recorded with the checksum of its text.
+/// Brings the schema up to date at start. On SQLite each migration is one transaction. MariaDB and MySQL commit each change of the schema by itself, so there
+/// each statement is noted before and after: a migration that was cut off goes on where it stopped. An applied one is recorded with the checksum of its text.
 /// </summary>
 internal static class Migrator
 {
@@ -36,21 +37,20 @@ internal static class Migrator
     }
 
     /// <summary>Applies what is missing; returns the names of what it applied.</summary>
-    /// <exception cref="MigrationException">An applied migration was changed, or the database is newer than the program.</exception>
+    /// <param name="database">The database.</param>
+    /// <param name="migrations">All that the program knows, in order.</param>
+    /// <param name="now">Recorded with what is applied.</param>
+    /// <param name="crash">Passed as <c>migration.1</c> before and <c>migration.2</c> after each statement on a server.</param>
+    /// <param name="cancellationToken">Between statements only.</param>
+    /// <exception cref="MigrationException">An applied migration was changed, the database is newer than the program, or a statement was refused.</exception>
     public static async Task<IReadOnlyList<string>> ApplyAsync(
-        Database database, IReadOnlyList<Migration> migrations, DateTimeOffset now, CancellationToken cancellationToken = default)
+        Database database, IReadOnlyList<Migration> migrations, DateTimeOffset now, CrashPoints? crash = null, CancellationToken cancellationToken = default)
     {
-        await database.WriteAsync(work => work.RunAsync(
-            """
-            CREATE TABLE IF NOT EXISTS schema_migration (
-              number INTEGER PRIMARY KEY, name VARCHAR(100) NOT NULL, checksum VARCHAR(64) NOT NULL, applied_at BIGINT NOT NULL)
-            """), cancellationToken);
-
         // Two instances that start together: one migrates, the other waits (SQLite's single writer needs no further lock).
         if (database.Dialect == Dialect.Sqlite)
             return await RunAsync();
         await using var guard = await database.OpenAsync(cancellationToken);
-        if (await guard.ExecuteScalarAsync<long?>("SELECT GET_LOCK('bridge-hospital-schema', 120)") != 1)
+        if (await guard.ExecuteScalarAsync<long?>(new CommandDefinition("SELECT GET_LOCK(CONCAT('bridge-schema-', LEFT(SHA1(DATABASE()), 40)), 120)", commandTimeout: 0)) != 1)
             throw new MigrationException("another instance has been migrating this database for two minutes; wait for it or look at its log");
         try
         {
@@ -58,37 +58,53 @@ internal static class Migrator
         }
         finally
         {
-            await guard.ExecuteAsync("DO RELEASE_LOCK('bridge-hospital-schema')");
+            await guard.ExecuteAsync("DO RELEASE_LOCK(CONCAT('bridge-schema-', LEFT(SHA1(DATABASE()), 40)))");
         }
 
         async Task<IReadOnlyList<string>> RunAsync()
         {
-            var applied = new List<string>();
-            foreach (var migration in migrations)
-                if (await database.WriteAsync(work => ApplyOneAsync(work, migration, now), cancellationToken))
-                    applied.Add(migration.Name);
+            await database.WriteAsync(work => work.RunAsync(
+                """
+                CREATE TABLE IF NOT EXISTS schema_migration (
+                  number INTEGER PRIMARY KEY, name VARCHAR(100) NOT NULL, checksum VARCHAR(64) NOT NULL, applied_at BIGINT NOT NULL)
+                """), inLine: false, cancellationToken);
             var newest = await database.ReadAsync(
                 work => work.ScalarAsync<long?>("SELECT MAX(number) FROM schema_migration"), cancellationToken) ?? 0;
-            return newest > migrations[^1].Number
-                ? throw new MigrationException(
-                    $"the database is at schema {newest}, this program knows {migrations[^1].Number}: start the newer program, or restore the backup made before it ran")
-                : applied;
+            if (newest > migrations[^1].Number)
+                throw new MigrationException(
+                    $"the database is at schema {newest}, this program knows {migrations[^1].Number}: start the newer program, or restore the backup made before it ran");
+            var applied = new List<string>();
+            foreach (var migration in migrations)
+                if (database.Dialect == Dialect.Sqlite
+                    ? await database.WriteAsync(work => ApplyAtOnceAsync(work, migration, now), inLine: false, cancellationToken)
+                    : await SchemaSteps.ApplyAsync(database, migration, now, crash, cancellationToken))
+                    applied.Add(migration.Name);
+            return applied;
         }
     }
 
-    private static async Task<bool> ApplyOneAsync(Work work, Migration migration, DateTimeOffset now)
+    /// <summary>True where it is applied already.</summary>
+    /// <exception cref="MigrationException">It was, with another text.</exception>
+    public static async Task<bool> IsAppliedAsync(Work work, Migration migration)
     {
         var checksum = await work.ScalarAsync<string>("SELECT checksum FROM schema_migration WHERE number = @Number", migration);
-        if (checksum == migration.Checksum)
+        if (checksum is null || checksum == migration.Checksum)
+            return checksum is not null;
+        throw new MigrationException(
+            $"migration {migration.Name} was applied with checksum {checksum[..12]}…, the program carries {migration.Checksum[..12]}…: "
+            + "an applied migration must not change; start the program version that applied it, and report the difference");
+    }
+
+    public static Task<int> RecordAsync(Work work, Migration migration, DateTimeOffset now) => work.RunAsync(
+        "INSERT INTO schema_migration (number, name, checksum, applied_at) VALUES (@Number, @Name, @Checksum, @At)",
+        new { migration.Number, migration.Name, migration.Checksum, At = now.ToUnixTimeMilliseconds() });
+
+    private static async Task<bool> ApplyAtOnceAsync(Work work, Migration migration, DateTimeOffset now)
+    {
+        if (await IsAppliedAsync(work, migration))
             return false;
-        if (checksum is not null)
-            throw new MigrationException(
-                $"migration {migration.Name} was applied with checksum {checksum[..12]}…, the program carries {migration.Checksum[..12]}…: "
-                + "an applied migration must not change; start the program version that applied it, and report the difference");
-        await work.RunAsync(migration.Sql);
-        await work.RunAsync(
-            "INSERT INTO schema_migration (number, name, checksum, applied_at) VALUES (@Number, @Name, @Checksum, @At)",
-            new { migration.Number, migration.Name, migration.Checksum, At = now.ToUnixTimeMilliseconds() });
+        await work.RunLongAsync(migration.Sql);
+        await RecordAsync(work, migration, now);
         return true;
     }
 }

@@ -30,28 +30,39 @@ internal sealed class SummaryRow
     public long Attempts { get; init; }
     public long CreatedAt { get; init; }
     public long UpdatedAt { get; init; }
+
+    /// <summary>Whose it is while somebody else has it; null = the one who has it.</summary>
+    public string? ForLicence { get; init; }
+
+    /// <summary><c>Absent</c> or <c>Waited</c>: why somebody else has it.</summary>
+    public string? ForWhy { get; init; }
+
+    /// <summary>Since when it waits in this queue; null where no doctor has it.</summary>
+    public long? WaitsSince { get; init; }
+    public long? RemindedAt { get; init; }
 }
 
 /// <summary>The rows of summaries: the one place that changes a status.</summary>
 internal static class SummaryRows
 {
     public const string Columns =
-        """
+        $"""
         row_id AS RowId, summary_id AS SummaryId, encounter_key AS EncounterKey, encounter_version AS EncounterVersion, generation AS Generation,
         is_current AS IsCurrent, patient_key AS PatientKey, enrolment_id AS EnrolmentId, pseudonym AS Pseudonym, status AS Status, reason AS Reason,
         revision AS Revision, class AS Class, period AS Period, finished_at AS FinishedAt, changed_at AS ChangedAt, ready_at AS ReadyAt,
         doctor_licence AS DoctorLicence, doctor_ref AS DoctorRef, draft AS Draft, payload AS Payload, supersedes AS Supersedes,
-        content_digest AS ContentDigest, queued_at AS QueuedAt, attempts AS Attempts, created_at AS CreatedAt, updated_at AS UpdatedAt
+        content_digest AS ContentDigest, queued_at AS QueuedAt, attempts AS Attempts, created_at AS CreatedAt, updated_at AS UpdatedAt,
+        {Turns.Columns}
         """;
 
     public static Task<long> InsertAsync(Work work, SummaryRow row) => work.InsertAsync(
         """
         INSERT INTO summary (summary_id, encounter_key, encounter_version, generation, is_current, patient_key, enrolment_id, pseudonym, status, reason,
           revision, class, period, finished_at, changed_at, ready_at, doctor_licence, doctor_ref, draft, payload, supersedes, content_digest, queued_at,
-          created_at, updated_at)
+          waits_since, created_at, updated_at)
         VALUES (@SummaryId, @EncounterKey, @EncounterVersion, @Generation, @IsCurrent, @PatientKey, @EnrolmentId, @Pseudonym, @StatusText, @Reason,
           1, @Class, @Period, @FinishedAt, @ChangedAt, @ReadyAt, @DoctorLicence, @DoctorRef, @Draft, @Payload, @Supersedes, @ContentDigest, @QueuedAt,
-          @CreatedAt, @CreatedAt)
+          @waitsSince, @CreatedAt, @CreatedAt)
         """,
         new
         {
@@ -77,25 +88,36 @@ internal static class SummaryRows
             row.Supersedes,
             row.ContentDigest,
             row.QueuedAt,
+            waitsSince = row is { Status: SummaryStatus.AwaitingCoSign, DoctorLicence: not null } ? row.CreatedAt : (long?)null,
             row.CreatedAt,
         });
 
     public static Task<SummaryRow?> ByRowAsync(Work work, long rowId) =>
         work.FirstAsync<SummaryRow>($"SELECT {Columns} FROM summary WHERE row_id = @rowId", new { rowId });
 
+    public static Task<IReadOnlyList<SummaryRow>> ByRowsAsync(Work work, IReadOnlyList<long> rowIds) =>
+        work.ListAsync<SummaryRow>($"SELECT {Columns} FROM summary WHERE row_id IN @rowIds", new { rowIds });
+
     public static Task<SummaryRow?> BySummaryAsync(Work work, string summaryId) =>
         work.FirstAsync<SummaryRow>($"SELECT {Columns} FROM summary WHERE summary_id = @summaryId", new { summaryId });
 
-    public static Task<SummaryRow?> CurrentOfEncounterAsync(Work work, string encounterKey) =>
-        work.FirstAsync<SummaryRow>($"SELECT {Columns} FROM summary WHERE encounter_key = @encounterKey AND is_current = 1", new { encounterKey });
-
-    /// <summary>Payloads of what a patient's live summaries say already, oldest first.</summary>
-    public static Task<IReadOnlyList<byte[]>> LivePayloadsAsync(Work work, string patientKey, long exceptRow) => work.ListAsync<byte[]>(
-        """
-        SELECT payload FROM summary WHERE patient_key = @patientKey AND row_id <> @exceptRow AND payload IS NOT NULL
-          AND status IN ('AwaitingCoSign', 'CoSigned', 'Anchoring', 'Anchored') ORDER BY finished_at, row_id
+    /// <summary>What settles, waits for a doctor, has none yet or waits to leave, and what was anchored and is to be looked at once more, where it is due and nobody holds it.</summary>
+    public static Task<IReadOnlyList<SummaryRow>> DueAsync(Work work, DateTimeOffset now, int limit) => work.ListAsync<SummaryRow>(
+        $"""
+        SELECT {Columns} FROM summary
+        WHERE (status IN ('Settling', 'AwaitingCoSign', 'CoSigned') OR status = 'Withheld' AND reason = 'NoDoctor' OR status = 'Anchored' AND ready_at > 0)
+          AND is_current = 1 AND ready_at <= @now AND lease_until <= @now
+        ORDER BY ready_at, row_id LIMIT @limit
         """,
-        new { patientKey, exceptRow });
+        new { now = now.ToUnixTimeMilliseconds(), limit });
+
+    /// <summary>Payloads of what a patient's live summaries of other encounters say already, oldest first.</summary>
+    public static Task<IReadOnlyList<byte[]>> LivePayloadsAsync(Work work, string patientKey, string exceptEncounter) => work.ListAsync<byte[]>(
+        """
+        SELECT payload FROM summary WHERE patient_key = @patientKey AND encounter_key <> @exceptEncounter AND payload IS NOT NULL
+          AND status IN ('AwaitingCoSign', 'CoSigned', 'Anchoring', 'Anchored') AND (is_current = 1 OR reason IS NULL) ORDER BY finished_at, row_id
+        """,
+        new { patientKey, exceptEncounter });
 
     /// <summary>
     /// Moves a row on, provided that it is still as it was read. Reason, payload, draft and routing are kept unless <paramref name="change"/> sets them.
@@ -106,6 +128,7 @@ internal static class SummaryRows
     {
         if (!SummaryFlow.Allows(row.Status, to))
             throw new InvalidOperationException($"a summary cannot go from {row.Status} to {to}");
+        change = Turns.Begin(change, row.DoctorLicence, row.Status == SummaryStatus.AwaitingCoSign, to == SummaryStatus.AwaitingCoSign, now);
         var changed = await work.RunAsync(
             $"""
             UPDATE summary SET status = @to, reason = @reason, revision = revision + 1, updated_at = @now, lease_owner = NULL, lease_until = 0{change?.Sql}
@@ -132,15 +155,21 @@ internal static class SummaryRows
     }
 
     /// <summary>
-    /// Marks what left, or is leaving, for the ledger under a patient to whom the encounter no longer belongs. The row gives way as the encounter's
-    /// current one, for another patient's takes its place.
+    /// Marks what left, or is leaving, for the ledger as something that should not stand there: it gives way as the encounter's counted row. With no reason it
+    /// counts again.
     /// </summary>
-    public static Task<int> MarkMovedAsync(Work work, string encounterKey, string patientKey, DateTimeOffset now) => work.RunAsync(
+    public static async Task<TransitionOutcome> MarkLeavingAsync(Work work, SummaryRow row, string? reason, DateTimeOffset now) => await work.RunAsync(
         """
-        UPDATE summary SET reason = @reason, is_current = 0, revision = revision + 1, updated_at = @now
-        WHERE encounter_key = @encounterKey AND patient_key = @patientKey AND status IN ('Anchoring', 'Anchored')
+        UPDATE summary SET reason = @reason, is_current = @current, revision = revision + 1, updated_at = @now
+        WHERE row_id = @RowId AND revision = @Revision AND status IN ('Anchoring', 'Anchored')
         """,
-        new { encounterKey, patientKey, reason = Reasons.PatientMoved, now = now.ToUnixTimeMilliseconds() });
+        new { row.RowId, row.Revision, reason, current = reason is null ? 1 : 0, now = now.ToUnixTimeMilliseconds() }) == 1
+        ? TransitionOutcome.Done
+        : TransitionOutcome.Stale;
+
+    /// <summary>Says whether a row is the one by which its encounter is counted.</summary>
+    public static Task<int> CountAsync(Work work, SummaryRow row, bool counts) =>
+        work.RunAsync("UPDATE summary SET is_current = @current WHERE row_id = @RowId", new { row.RowId, current = counts ? 1 : 0 });
 
     /// <summary>
     /// Marks a summary superseded or retracted and wipes its content and signatures, as the ledger does; that it was, when and whose decision stays.
@@ -150,19 +179,34 @@ internal static class SummaryRows
         var outcome = await MoveAsync(work, row, to, null, now, new SummaryChange().Set("payload", null).Set("draft", null).Set("content_digest", null));
         if (outcome != TransitionOutcome.Done)
             return outcome;
-        await work.RunAsync("UPDATE anchor SET item = NULL, pseudonym = '' WHERE row_id = @RowId", new { row.RowId });
-        await work.RunAsync(
-            "UPDATE decision SET reason = NULL, protected = NULL, signature = NULL, payload_digest = NULL WHERE row_id = @RowId", new { row.RowId });
-        await work.RunAsync("UPDATE receipt SET signed = NULL WHERE row_id = @RowId", new { row.RowId });
+        await WipeTrailAsync(work, row.RowId);
         return outcome;
     }
 
-    /// <summary>
-    /// How many encounters stand where; each is counted once, by its newest row. What stands under a patient to whom the encounter no longer belongs is
-    /// shown beside them, for somebody has to look.
-    /// </summary>
-    public static async Task<IReadOnlyList<StatusCount>> CountsAsync(Work work) => await work.ListAsync<StatusCount>(
-        "SELECT status AS Status, reason AS Reason, COUNT(*) AS Count FROM summary WHERE is_current = 1 OR reason = 'PatientMoved' GROUP BY status, reason ORDER BY status, reason");
+    /// <summary>Wipes what anchor, decision and receipt of a row say, and lets nothing of it leave any more. That there was a decision, whose and when stays.</summary>
+    public static async Task WipeTrailAsync(Work work, long rowId)
+    {
+        await work.RunAsync(
+            """
+            UPDATE anchor SET state = CASE WHEN state = 'Done' THEN 'Done' ELSE 'Void' END, item = NULL, pseudonym = '', lease_owner = NULL, lease_until = 0
+            WHERE row_id = @rowId
+            """,
+            new { rowId });
+        await work.RunAsync("UPDATE anchor SET active_row = NULL WHERE row_id = @rowId AND state = 'Void'", new { rowId });
+        await work.RunAsync("UPDATE decision SET reason = NULL, protected = NULL, signature = NULL, payload_digest = NULL, struck = NULL WHERE row_id = @rowId", new { rowId });
+        await work.RunAsync("UPDATE receipt SET signed = NULL WHERE row_id = @rowId", new { rowId });
+    }
+
+    /// <summary>How many encounters stand where; each is counted once, by its newest row.</summary>
+    public static Task<IReadOnlyList<StatusCount>> CountsAsync(Work work) => work.ListAsync<StatusCount>(
+        "SELECT status AS Status, reason AS Reason, COUNT(*) AS Count FROM summary WHERE is_current = 1 GROUP BY status, reason ORDER BY status, reason");
+
+    /// <summary>What stands on the ledger, or is on its way there, though its encounter no longer counts under it: to be taken back, or open again at the source.</summary>
+    public static Task<IReadOnlyList<StatusCount>> LeavingCountsAsync(Work work) => work.ListAsync<StatusCount>(
+        """
+        SELECT status AS Status, reason AS Reason, COUNT(*) AS Count FROM summary
+        WHERE is_current = 0 AND reason IS NOT NULL AND status IN ('Anchoring', 'Anchored') GROUP BY status, reason ORDER BY status, reason
+        """);
 }
 
 /// <summary>Columns that a transition changes besides the status.</summary>

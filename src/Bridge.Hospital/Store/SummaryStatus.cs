@@ -75,8 +75,8 @@ internal static class SummaryFlow
             or SummaryStatus.Settling or SummaryStatus.Withheld or SummaryStatus.Failed or SummaryStatus.Withdrawn,
         SummaryStatus.Declined => to is SummaryStatus.Settling or SummaryStatus.AwaitingCoSign or SummaryStatus.Withheld or SummaryStatus.Failed
             or SummaryStatus.Withdrawn,
-        SummaryStatus.CoSigned => to is SummaryStatus.Anchoring or SummaryStatus.AwaitingCoSign or SummaryStatus.Withheld or SummaryStatus.Withdrawn
-            or SummaryStatus.Erased,
+        SummaryStatus.CoSigned => to is SummaryStatus.Anchoring or SummaryStatus.AwaitingCoSign or SummaryStatus.Settling or SummaryStatus.Withheld
+            or SummaryStatus.Failed or SummaryStatus.Withdrawn or SummaryStatus.Erased,
         SummaryStatus.Anchoring => to is SummaryStatus.Anchored or SummaryStatus.AwaitingCoSign or SummaryStatus.CoSigned or SummaryStatus.Failed
             or SummaryStatus.Withheld or SummaryStatus.Withdrawn or SummaryStatus.Erased,
         SummaryStatus.Anchored => to is SummaryStatus.Superseded or SummaryStatus.Retracted or SummaryStatus.Withdrawn or SummaryStatus.Erased,
@@ -93,6 +93,12 @@ internal static class Reasons
     /// <summary>The consent ended before the summary left.</summary>
     public const string NoConsent = "NoConsent";
 
+    /// <summary>Declined, in the doctor's own words.</summary>
+    public const string Doctor = "Doctor";
+
+    /// <summary>Of a sensitive category that the consent does not name, or marked as too sensitive by the doctor.</summary>
+    public const string Sensitive = "Sensitive";
+
     /// <summary>No doctor could be told; an operator assigns one.</summary>
     public const string NoDoctor = "NoDoctor";
 
@@ -104,6 +110,18 @@ internal static class Reasons
 
     /// <summary>The source moved the encounter to another patient: what was said under the first counts for nothing, or has to be retracted.</summary>
     public const string PatientMoved = "PatientMoved";
+
+    /// <summary>The patient's record was merged into another one's, or parted from it again: otherwise as <see cref="PatientMoved"/>.</summary>
+    public const string PatientMerged = "PatientMerged";
+
+    /// <summary>What the source says now may not leave, so what stands on the ledger has to go.</summary>
+    public const string AmendmentWithheld = "AmendmentWithheld";
+
+    /// <summary>The source says again what stands on the ledger: nothing is to be replaced.</summary>
+    public const string AsAnchored = "AsAnchored";
+
+    /// <summary>The patient erased what it was to replace: the encounter is not summarised again.</summary>
+    public const string ErasedByPatient = "ErasedByPatient";
 
     /// <summary>The source said something else before the signed summary was on the ledger.</summary>
     public const string ContentChanged = "ContentChanged";

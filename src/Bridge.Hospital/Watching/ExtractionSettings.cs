@@ -9,6 +9,9 @@ namespace Bridge.Hospital.Watching;
 /// <param name="MinimumPeople"><c>Extraction:MinimumPeople</c>: k of the rarity filter. Default 5.</param>
 internal sealed record ExtractionSettings(Terminology Terminology, int MinimumPeople)
 {
+    /// <summary>Reads encounters with these tables.</summary>
+    public SummaryExtractor Extractor(ReadyOptions ready) => new(new Minimiser(Terminology, new MinimiserOptions { K = MinimumPeople }), new ExtractionOptions { Ready = ready });
+
     public static ExtractionSettings Read(ConfigurationReader reader)
     {
         const string cure = "a folder with icd10-hierarchy.tsv, snomed-to-icd10cm.tsv and people-counts.tsv (each may end in .gz); fhir-samples/maps is a sample";

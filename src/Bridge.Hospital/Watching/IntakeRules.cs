@@ -18,61 +18,71 @@ internal enum IntakeStep
     /// <summary>The row that is there changes.</summary>
     Update,
 
-    /// <summary>The source took it back before a doctor signed: the row stops counting as a finished encounter.</summary>
-    Drop,
+    /// <summary>The source says again what stands on the ledger: the row that was to replace it is dropped.</summary>
+    Restore,
 
-    /// <summary>Signed already: what the source says now waits until the ledger has answered.</summary>
+    /// <summary>On its way to the ledger: read again once the ledger has answered.</summary>
     Later,
 }
 
 /// <summary>What to do, and what the row will say.</summary>
-internal sealed record IntakeDecision(IntakeStep Step, SummaryStatus Status = SummaryStatus.Settling, string? Reason = null);
+/// <param name="Step">What to do.</param>
+/// <param name="Status">Of the row, where one is inserted or updated.</param>
+/// <param name="Reason">Of that status.</param>
+/// <param name="TakesBack">True where what stands on the ledger must go and nothing may take its place.</param>
+internal sealed record IntakeDecision(IntakeStep Step, SummaryStatus Status = SummaryStatus.Settling, string? Reason = null, bool TakesBack = false);
 
-/// <summary>Pure decisions about an encounter that was read, given what is stored about it.</summary>
+/// <summary>Pure decisions about a finished encounter that was read, given what is stored about it.</summary>
 internal static class IntakeRules
 {
-    /// <summary>Decides. The caller has made sure that the patient has a live consent.</summary>
+    /// <summary>Decides. The caller has made sure that the encounter is finished and the patient has a live consent.</summary>
     /// <param name="extraction">What the reading gave.</param>
     /// <param name="current">The encounter's current row, or null.</param>
+    /// <param name="standing">An older summary of the same encounter that stands on the ledger until <paramref name="current"/> replaces it, or null.</param>
     /// <param name="licence">The doctor whose queue it goes to, or null where none could be told.</param>
-    public static IntakeDecision Decide(Extraction extraction, SummaryRow? current, string? licence)
+    public static IntakeDecision Decide(Extraction extraction, SummaryRow? current, SummaryRow? standing, string? licence)
     {
-        var (status, reason) = Target(extraction, licence);
+        var (target, reason) = Target(extraction, licence);
+        if (target is not { } status)
+            return new(IntakeStep.Nothing);
         if (current is null)
-            return status is { } first ? new(IntakeStep.Insert, first, reason) : new(IntakeStep.Nothing);
+            return new(IntakeStep.Insert, status, reason);
+        var says = Says(extraction);
+        if (standing is not null && says is not null && says == standing.ContentDigest && IsBeforeLedger(current.Status))
+            return new(IntakeStep.Restore);
+        var unchanged = says is not null && says == current.ContentDigest;
+        var takesBack = extraction.Outcome == ExtractionOutcome.Withheld && says is null;
 
         switch (current.Status)
         {
-            case SummaryStatus.CoSigned or SummaryStatus.Anchoring:
-                return new(IntakeStep.Later);
+            case SummaryStatus.CoSigned:
+                // A signature outlives what says nothing about the content; anything else voids it.
+                return unchanged || extraction.Outcome is ExtractionOutcome.Settling or ExtractionOutcome.SetAside || extraction.Withheld == WithheldReason.NothingNew
+                    ? new(IntakeStep.Touch)
+                    : new(IntakeStep.Update, status, reason, takesBack && standing is not null);
+            case SummaryStatus.Anchoring:
+                return unchanged ? new(IntakeStep.Touch) : new(IntakeStep.Later);
             case SummaryStatus.Anchored:
                 // A changed encounter gets a summary that supersedes the anchored one; what merely moved is left alone.
-                return extraction.Outcome == ExtractionOutcome.Ready && current.ContentDigest != extraction.ContentDigest
-                    ? new(IntakeStep.Insert, status!.Value, reason)
-                    : new(IntakeStep.Nothing);
+                return unchanged || extraction.Outcome is ExtractionOutcome.Settling or ExtractionOutcome.SetAside
+                    ? new(IntakeStep.Touch)
+                    : new(IntakeStep.Insert, status, reason, takesBack);
             case SummaryStatus.Withdrawn:
-                return status is { } renewed ? new(IntakeStep.Insert, renewed, reason) : new(IntakeStep.Nothing);
+                return new(IntakeStep.Insert, status, reason);
             case SummaryStatus.Erased or SummaryStatus.Superseded or SummaryStatus.Retracted:
                 return new(IntakeStep.Nothing);
-            case SummaryStatus.Declined when extraction.ContentDigest == current.ContentDigest:
+            case SummaryStatus.Declined when unchanged:
                 return new(IntakeStep.Touch);
-            case SummaryStatus.Failed when extraction.Outcome == ExtractionOutcome.Ready && extraction.ContentDigest == current.ContentDigest:
+            case SummaryStatus.Failed when unchanged && extraction.Outcome == ExtractionOutcome.Ready:
                 // Its signature and its bytes still hold: an operator runs it again, the doctor has nothing new to sign.
                 return new(IntakeStep.Touch);
-            case SummaryStatus.AwaitingCoSign when extraction.Outcome == ExtractionOutcome.Ready && extraction.ContentDigest == current.ContentDigest:
-                return new(IntakeStep.Touch);
-            case SummaryStatus.AwaitingCoSign when extraction.Withheld is WithheldReason.NoDoctor && current.DoctorLicence is not null
-                && extraction.ContentDigest == current.ContentDigest:
+            case SummaryStatus.AwaitingCoSign when unchanged && (extraction.Outcome == ExtractionOutcome.Ready || current.DoctorLicence is not null):
                 return new(IntakeStep.Touch);
             default:
-                break;
+                return status == current.Status && reason == current.Reason && extraction.ContentDigest == (current.ContentDigest ?? "")
+                    ? new(IntakeStep.Touch)
+                    : new(IntakeStep.Update, status, reason, takesBack && standing is not null);
         }
-
-        if (status is null)
-            return new(IntakeStep.Drop, SummaryStatus.Withheld, extraction.Outcome == ExtractionOutcome.Void ? Reasons.SourceVoid : Reasons.Reopened);
-        return status == current.Status && reason == current.Reason && extraction.ContentDigest == (current.ContentDigest ?? "")
-            ? new(IntakeStep.Touch)
-            : new(IntakeStep.Update, status.Value, reason);
     }
 
     private static (SummaryStatus? Status, string? Reason) Target(Extraction extraction, string? licence) => extraction.Outcome switch
@@ -85,4 +95,10 @@ internal static class IntakeRules
         ExtractionOutcome.SetAside => (SummaryStatus.Failed, $"SetAside({extraction.SetAside})"),
         _ => (null, null),
     };
+
+    // The digest of what would be put before a doctor; null where nothing would.
+    private static string? Says(Extraction extraction) =>
+        extraction.Outcome == ExtractionOutcome.Ready || extraction.Withheld is WithheldReason.NoDoctor ? extraction.ContentDigest : null;
+
+    private static bool IsBeforeLedger(SummaryStatus status) => status == SummaryStatus.CoSigned || SummaryFlow.IsOpenToSource(status);
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography;
 using Bridge.Fhir.Client;
 using Bridge.Fhir.Extraction;
 using Bridge.Fhir.Watching;
@@ -28,6 +29,16 @@ internal sealed record WatchingOptions(
     TimeSpan Reread,
     DateTimeOffset? Since)
 {
+    /// <summary>A connection for a command: it gives up after a while, and logs nothing.</summary>
+    public FhirClient Connect(TimeSpan patience, TimeProvider clock) => new(
+        Client with { GiveUpAfter = patience }, Smart is null ? null : new SmartTokens(Smart, SmartKey.FromPem(File.ReadAllText(SmartKeyFile!)), clock), clock);
+
+    /// <summary><c>Watching:Subscription:*</c>: how the server may wake the watch; null where the strategy is another.</summary>
+    public SubscriptionOptions? Subscription { get; init; }
+
+    /// <summary><c>Watching:Export:*</c>: bulk export as daily back-fill, or as the watch itself; null = none.</summary>
+    public ExportOptions? Export { get; init; }
+
     public static WatchingOptions Read(ConfigurationReader reader)
     {
         var baseUrl = reader.SecureAddress("Fhir:BaseUrl", required: true, "the FHIR R4 service base address, such as https://ehr.hospital.example/fhir");
@@ -43,7 +54,7 @@ internal sealed record WatchingOptions(
         {
             var endpoint = reader.SecureAddress("Fhir:Smart:TokenEndpoint", required: true, "the token endpoint of /.well-known/smart-configuration");
             var clientId = reader.Required("Fhir:Smart:ClientId", "the client id that the FHIR server's operators gave to Bridge");
-            key = reader.ExistingFile("Fhir:Smart:Key", required: true, "the PEM private key whose public half was registered with the FHIR server");
+            key = ReadSmartKey(reader);
             smart = new SmartOptions
             {
                 TokenEndpoint = endpoint ?? client.BaseUrl,
@@ -57,7 +68,7 @@ internal sealed record WatchingOptions(
         var settle = reader.Duration("Watching:Settle", TimeSpan.FromHours(24), TimeSpan.Zero, year);
         var outpatient = reader.Duration("Watching:MaxWaitOutpatient", TimeSpan.FromDays(3), TimeSpan.Zero, year);
         var inpatient = reader.Duration("Watching:MaxWaitInpatient", TimeSpan.FromDays(14), TimeSpan.Zero, year);
-        var strategy = reader.OneOf("Watching:Strategy", "LastUpdated", ["LastUpdated", "RosterSweep"]);
+        var strategy = reader.OneOf("Watching:Strategy", "LastUpdated", ["LastUpdated", "RosterSweep", "Subscription", "BulkExport"]);
         return new WatchingOptions(
             client,
             smart,
@@ -72,7 +83,27 @@ internal sealed record WatchingOptions(
             Enum.Parse<WatchStrategy>(strategy),
             reader.Duration("Watching:Interval", TimeSpan.FromSeconds(30), TimeSpan.FromMilliseconds(100), TimeSpan.FromDays(1)),
             reader.Duration("Watching:Reread", TimeSpan.FromHours(6), TimeSpan.FromSeconds(1), TimeSpan.FromDays(30)),
-            SinceOf(reader));
+            SinceOf(reader))
+        {
+            Subscription = SubscriptionOptions.Read(reader, strategy == nameof(WatchStrategy.Subscription)),
+            Export = ExportOptions.Read(reader, strategy == nameof(WatchStrategy.BulkExport)),
+        };
+    }
+
+    private static string? ReadSmartKey(ConfigurationReader reader)
+    {
+        if (reader.ExistingFile("Fhir:Smart:Key", required: true, "the PEM private key whose public half was registered with the FHIR server") is not { } file)
+            return null;
+        try
+        {
+            using var key = SmartKey.FromPem(File.ReadAllText(file));
+            return file;
+        }
+        catch (CryptographicException e)
+        {
+            reader.Fault("Fhir:Smart:Key", file, $"{e.Message}; make one with `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384` and register its public half");
+            return null;
+        }
     }
 
     private static DateTimeOffset? SinceOf(ConfigurationReader reader)

@@ -14,6 +14,8 @@ internal sealed class GrpcChannel : IDisposable
 {
     private const int Http2Cancel = 0x8;
     private const int Http2EnhanceYourCalm = 0xb;
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan ClocksApart = TimeSpan.FromMilliseconds(250);
     private static readonly MediaTypeHeaderValue ContentType = new("application/grpc");
     private readonly HttpMessageInvoker invoker;
     private readonly GatewayEndpoint endpoint;
@@ -36,7 +38,7 @@ internal sealed class GrpcChannel : IDisposable
     /// <param name="frame">The encoded request.</param>
     /// <param name="timeout">From the moment a slot is free; waiting for the slot is the caller's own back-pressure.</param>
     /// <param name="cancellationToken">Gives the call up.</param>
-    /// <exception cref="GrpcFailure">Every end but status OK.</exception>
+    /// <exception cref="GrpcFailure">Every end but status OK; a peer's refusal for overload only when the time was over.</exception>
     public async Task<T> UnaryAsync<T>(GrpcMethod<T> method, byte[] frame, TimeSpan timeout, CancellationToken cancellationToken)
         where T : class, IMessage<T>
     {
@@ -47,16 +49,20 @@ internal sealed class GrpcChannel : IDisposable
         using var activity = LedgerTelemetry.Activities.StartActivity(method.Path, ActivityKind.Client);
         try
         {
+            var given = settings.TimeProvider.GetTimestamp();
             using var deadline = new CancellationTokenSource(timeout, settings.TimeProvider);
             using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
             try
             {
-                return await CallAsync(method, frame, timeout, linked.Token);
+                return await PatientlyAsync(method, frame, timeout, linked.Token);
             }
             catch (Exception exception) when (exception is not GrpcFailure)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                throw deadline.IsCancellationRequested
+                // at the deadline a peer resets the stream, and may be first
+                var isOver = deadline.IsCancellationRequested
+                    || (ProtocolError(exception) is Http2Cancel && timeout - settings.TimeProvider.GetElapsedTime(given) < ClocksApart);
+                throw isOver
                     ? new GrpcFailure(
                         GrpcStatusCode.DeadlineExceeded,
                         string.Create(CultureInfo.InvariantCulture, $"no answer within {timeout.TotalSeconds:0.###} s"),
@@ -110,6 +116,32 @@ internal sealed class GrpcChannel : IDisposable
     }
 
     public void Dispose() => invoker.Dispose();
+
+    // A peer that is asked too much refuses before it looks at the call. It comes again, ever later, and keeps its slot meanwhile: so this client asks for less.
+    private async Task<T> PatientlyAsync<T>(GrpcMethod<T> method, byte[] frame, TimeSpan timeout, CancellationToken cancellationToken)
+        where T : class, IMessage<T>
+    {
+        var started = settings.TimeProvider.GetTimestamp();
+        var left = timeout;
+        for (var refused = 1; ; refused++)
+        {
+            GrpcFailure failure;
+            try
+            {
+                return await CallAsync(method, frame, left, cancellationToken);
+            }
+            catch (GrpcFailure overloaded) when (overloaded.Origin == GrpcFailureOrigin.Server && Retry.IsOverload(overloaded.Code, overloaded.Message))
+            {
+                failure = overloaded;
+            }
+
+            var pause = FirstPause * Math.Pow(2, Math.Min(refused - 1, 5)) * (0.5 + Random.Shared.NextDouble() / 2);
+            left = timeout - settings.TimeProvider.GetElapsedTime(started) - pause;
+            if (left <= TimeSpan.Zero)
+                throw failure;
+            await Task.Delay(pause, settings.TimeProvider, cancellationToken);
+        }
+    }
 
     private async Task<T> CallAsync<T>(GrpcMethod<T> method, byte[] frame, TimeSpan timeout, CancellationToken cancellationToken)
         where T : class, IMessage<T>

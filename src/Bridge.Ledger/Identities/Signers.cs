@@ -15,12 +15,16 @@ public static class Signers
     /// <summary>
     /// Signs with a private key in this process, on as many threads at once as ask. The key is copied: the caller may dispose of its own.
     /// </summary>
-    /// <param name="privateKey">ECDSA P-256. Where it cannot be exported (a token), it is used as it is, one signature at a time.</param>
+    /// <param name="privateKey">
+    /// ECDSA P-256. A <see cref="Pkcs11Key"/> is used as it is; so is any other that cannot be exported, one signature at a time.
+    /// </param>
     /// <exception cref="ArgumentException">Another curve.</exception>
     public static Signer NewPrivateKeySigner(ECDsa privateKey)
     {
         if (privateKey.KeySize != 256)
             throw new ArgumentException($"the key has {privateKey.KeySize} bits: Fabric identities here are ECDSA P-256", nameof(privateKey));
+        if (privateKey is Pkcs11Key token)
+            return (digest, _) => ValueTask.FromResult(FabricSignature.Sign(token, digest.Span));
         ECParameters parameters;
         try
         {

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+
 namespace Bridge.Ledger;
 
 /// <summary>
@@ -7,15 +9,21 @@ namespace Bridge.Ledger;
 ///  "gateways":[{"endpoint":"https://127.0.0.1:7051","tlsRoots":"ca.pem","serverName":"peer0.hospital-a",
 ///               "tlsCertificate":"client.pem","tlsKey":"client-key.pem"}]}
 /// </code>
-/// Paths are relative to the file. <c>tlsRoots</c>, <c>serverName</c>, <c>tlsCertificate</c> and <c>tlsKey</c> may be left out.
+/// Paths are relative to the file. <c>tlsRoots</c>, <c>serverName</c>, <c>tlsCertificate</c> and <c>tlsKey</c> may be left out. Where the key lies in a PKCS#11 token,
+/// <c>pkcs11</c> stands in place of <c>key</c>:
+/// <code>
+/// "pkcs11":{"library":"/usr/lib/softhsm/libsofthsm2.so","token":"bridge","key":"bridge","id":"01","pinFile":"pin","pinVariable":"BRIDGE_PIN"}
+/// </code>
+/// with <c>key</c> (label), <c>id</c> (hexadecimal) or both, and the PIN in a file or in an environment variable.
 /// </summary>
 public sealed class ConnectionProfile
 {
     private readonly Signer signer;
 
     internal ConnectionProfile(
-        string channel, string chaincode, Identity identity, Signer signer, IReadOnlyList<GatewayEndpoint> gateways)
+        string channel, string chaincode, Identity identity, ECDsa? key, Signer signer, IReadOnlyList<GatewayEndpoint> gateways)
     {
+        PrivateKey = key;
         Channel = channel;
         Chaincode = chaincode;
         Identity = identity;
@@ -31,6 +39,9 @@ public sealed class ConnectionProfile
 
     /// <summary>Who connects.</summary>
     public Identity Identity { get; }
+
+    /// <summary>The private key that the profile names, in a file or in a token; null where the caller gave a signer.</summary>
+    public ECDsa? PrivateKey { get; }
 
     /// <summary>The preferred gateway first.</summary>
     public IReadOnlyList<GatewayEndpoint> Gateways { get; }

@@ -7,7 +7,8 @@ namespace Bridge.Ledger;
 /// <summary>Reads a connection profile and goes on after a fault, to name them all.</summary>
 internal sealed class ConnectionProfileReader(string path, DateTimeOffset now)
 {
-    private static readonly string[] Members = ["mspId", "channel", "chaincode", "certificate", "key", "gateways"];
+    private static readonly string[] Members = ["mspId", "channel", "chaincode", "certificate", "key", "pkcs11", "gateways"];
+    private static readonly string[] TokenMembers = ["library", "token", "key", "id", "pinFile", "pinVariable"];
     private static readonly string[] GatewayMembers = ["endpoint", "tlsRoots", "serverName", "tlsCertificate", "tlsKey"];
     private readonly List<string> faults = [];
 
@@ -24,13 +25,18 @@ internal sealed class ConnectionProfileReader(string path, DateTimeOffset now)
             var chaincode = Text(root, "chaincode", "");
             var pem = FileOf(root, "certificate", "");
             var identity = pem is null ? null : ReadIdentity(mspId, pem);
-            var signer = given ?? ReadSigner(root, identity);
-            if (given is not null && root.TryGetProperty("key", out _))
-                faults.Add("key is given though signatures come from elsewhere: remove it");
+            var key = given is null ? ReadKey(root, identity) : null;
+            var signer = given ?? (key is null ? null : Signers.NewPrivateKeySigner(key));
+            foreach (var unused in given is null ? [] : (string[])["key", "pkcs11"])
+            {
+                if (root.TryGetProperty(unused, out _))
+                    faults.Add($"{unused} is given though signatures come from elsewhere: remove it");
+            }
+
             var gateways = ReadGateways(root);
             if (faults.Count > 0)
                 throw Faulty();
-            return new ConnectionProfile(channel!, chaincode!, identity!, signer!, gateways);
+            return new ConnectionProfile(channel!, chaincode!, identity!, key, signer!, gateways);
         }
     }
 
@@ -71,11 +77,21 @@ internal sealed class ConnectionProfileReader(string path, DateTimeOffset now)
         }
     }
 
-    private Signer? ReadSigner(JsonElement root, Identity? identity)
+    private ECDsa? ReadKey(JsonElement root, Identity? identity)
     {
+        if (root.TryGetProperty("pkcs11", out var token))
+        {
+            if (root.TryGetProperty("key", out _))
+                faults.Add("key and pkcs11 are both given: keep the one that holds the private key");
+            if (token.ValueKind == JsonValueKind.Object)
+                return ReadToken(token, identity);
+            faults.Add("pkcs11 is not an object");
+            return null;
+        }
+
         if (FileOf(root, "key", "") is not { } pem)
             return null;
-        using var key = ECDsa.Create();
+        var key = ECDsa.Create();
         try
         {
             key.ImportFromPem(System.Text.Encoding.UTF8.GetString(pem));
@@ -94,7 +110,65 @@ internal sealed class ConnectionProfileReader(string path, DateTimeOffset now)
 
         if (identity is not null && !Matches(key, identity))
             faults.Add("key does not belong to certificate: name the key that the certificate was issued for");
-        return Signers.NewPrivateKeySigner(key);
+        return key;
+    }
+
+    private Pkcs11Key? ReadToken(JsonElement element, Identity? identity)
+    {
+        const string prefix = "pkcs11.";
+        var before = faults.Count;
+        Closed(element, TokenMembers, prefix);
+        var library = Text(element, "library", prefix);
+        var token = Text(element, "token", prefix);
+        var label = element.TryGetProperty("key", out _) ? Text(element, "key", prefix) : null;
+        var id = element.TryGetProperty("id", out _) ? Text(element, "id", prefix) : null;
+        if (!element.TryGetProperty("key", out _) && !element.TryGetProperty("id", out _))
+            faults.Add($"{prefix}key and {prefix}id are both missing: give the key's label, its id, or both");
+        if (id is not null && (id.Length % 2 != 0 || !id.All(char.IsAsciiHexDigit)))
+            faults.Add($"{prefix}id is '{id}': write it in hexadecimal, two digits a byte");
+        var pin = ReadPin(element, prefix);
+        if (faults.Count > before || identity is null)
+            return null;
+        using var certificate = X509Certificate2.CreateFromPem(System.Text.Encoding.UTF8.GetString(identity.Credentials.Span));
+        using var publicKey = certificate.GetECDsaPublicKey();
+        if (publicKey is null)
+        {
+            faults.Add("certificate is not of an ECDSA key: Fabric identities here are ECDSA P-256");
+            return null;
+        }
+
+        try
+        {
+            return Pkcs11Key.Open(new Pkcs11Location(library!, token!, label, id, pin!), publicKey);
+        }
+        catch (CryptographicException exception)
+        {
+            faults.Add($"pkcs11 cannot be used: {exception.Message}");
+            return null;
+        }
+    }
+
+    private string? ReadPin(JsonElement element, string prefix)
+    {
+        if (element.TryGetProperty("pinFile", out _))
+        {
+            if (element.TryGetProperty("pinVariable", out _))
+                faults.Add($"{prefix}pinFile and {prefix}pinVariable are both given: keep one");
+            return FileOf(element, "pinFile", prefix) is { } bytes ? System.Text.Encoding.UTF8.GetString(bytes).TrimEnd('\r', '\n') : null;
+        }
+
+        if (!element.TryGetProperty("pinVariable", out _))
+        {
+            faults.Add($"{prefix}pinFile and {prefix}pinVariable are both missing: name the file or the environment variable that holds the PIN");
+            return null;
+        }
+
+        if (Text(element, "pinVariable", prefix) is not { } name)
+            return null;
+        if (Environment.GetEnvironmentVariable(name) is { Length: > 0 } pin)
+            return pin;
+        faults.Add($"{prefix}pinVariable is '{name}': no environment variable of that name is set");
+        return null;
     }
 
     private static bool Matches(ECDsa key, Identity identity)

@@ -109,9 +109,41 @@ public sealed partial class SummaryLedger
             root => LedgerJson.Page(root, "doctors", doctor => LedgerJson.Doctor(doctor.GetString()!)),
             cancellationToken);
 
-    /// <summary>A hospital's status list: compact JWS.</summary>
-    public async Task<string> ReadStatusAsync(string hospital, CancellationToken cancellationToken = default) =>
-        Encoding.UTF8.GetString(await EvaluateAsync(ReadFunction.ReadStatus, [hospital], default, cancellationToken));
+    /// <summary>A part of a hospital's status list: compact JWS. Part 0 says how many there are.</summary>
+    public async Task<string> ReadStatusAsync(string hospital, int part, CancellationToken cancellationToken = default) =>
+        Encoding.UTF8.GetString(await EvaluateAsync(ReadFunction.ReadStatus, [hospital, part.ToString(CultureInfo.InvariantCulture)], default, cancellationToken));
+
+    /// <summary>The part of a hospital's status list that speaks of a certificate: compact JWS.</summary>
+    /// <param name="hospital">MSP id.</param>
+    /// <param name="certificate">Digest of the certificate.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<string> ReadStatusOfAsync(string hospital, Digest certificate, CancellationToken cancellationToken = default)
+    {
+        var compact = await ReadStatusAsync(hospital, 0, cancellationToken);
+        // A list that is just being parted further says so in the parts that are there already; each part has more of them than the one before.
+        for (var parts = 0; CompactJws.Verify<StatusList>(compact).Value?.Statement is { } list && !list.Covers(certificate) && list.Parts > parts; parts = list.Parts)
+            compact = await ReadStatusAsync(hospital, StatusList.PartOf(certificate, list.Parts), cancellationToken);
+        return compact;
+    }
+
+    /// <summary>All parts of a hospital's status list, from the first: compact JWSs; empty where none is published.</summary>
+    public async Task<IReadOnlyList<string>> ReadStatusListAsync(string hospital, CancellationToken cancellationToken = default)
+    {
+        var parts = new List<string>();
+        try
+        {
+            for (var count = 1; parts.Count < count;)
+            {
+                parts.Add(await ReadStatusAsync(hospital, parts.Count, cancellationToken));
+                count = Math.Max(count, CompactJws.Verify<StatusList>(parts[^1]).Value?.Statement.Parts ?? 1);
+            }
+        }
+        catch (LedgerRefusalException e) when (e.Code == RefusalCode.NotFound)
+        {
+            // nothing published yet, or as many parts as there are
+        }
+        return parts;
+    }
 
     private static ReadOnlyMemory<byte> PageInput(Handle? after, int limit) => LedgerJson.Input(writer =>
     {

@@ -1,5 +1,3 @@
-using System.Security.Cryptography.X509Certificates;
-
 namespace Bridge.Records;
 
 /// <summary>
@@ -8,28 +6,31 @@ namespace Bridge.Records;
 /// </summary>
 public static class CertificateCheck
 {
-    private static readonly HashSet<string> Known = ["2.5.29.15", "2.5.29.19", "2.5.29.37"];
+    private const int DigitalSignature = 0;
+    private const int NonRepudiation = 1;
+    private const int KeyCertSign = 5;
 
     /// <summary>A CA as it stands: P-256, BasicConstraints CA, may sign certificates. Its issuer is not looked at: its digest is the trust.</summary>
     public static CertificateFault CheckCa(ReadOnlySpan<byte> certificate, DateTimeOffset at)
     {
-        using var ca = CertificateParts.TryLoad(certificate);
+        var ca = ParsedCertificate.TryRead(certificate);
         return ca is null ? CertificateFault.Unreadable : Ca(ca, at);
     }
 
-    /// <summary>A doctor's, registrar's or status key's: issued directly by one of the people CAs, no CA, digitalSignature, documentSigning.</summary>
+    /// <summary>A doctor's, registrar's or status key's: issued directly by one of the people CAs, no CA, digitalSignature, documentSigning, the mark of that role and of no other.</summary>
     /// <param name="certificate">DER.</param>
+    /// <param name="role">What it must be for.</param>
     /// <param name="peopleCas">DER.</param>
     /// <param name="at">The moment to judge for; null leaves dates out, as a reader of old records must.</param>
-    public static CertificateFault CheckPerson(ReadOnlySpan<byte> certificate, IEnumerable<byte[]> peopleCas, DateTimeOffset? at)
+    public static CertificateFault CheckPerson(ReadOnlySpan<byte> certificate, PersonRole role, IEnumerable<byte[]> peopleCas, DateTimeOffset? at)
     {
-        using var person = CertificateParts.TryLoad(certificate);
+        var person = ParsedCertificate.TryRead(certificate);
         if (person is null)
             return CertificateFault.Unreadable;
-        var leaf = Leaf(person, CertificateProfile.DocumentSigning, at);
+        var leaf = Leaf(person, CertificateProfile.DocumentSigning, role, at);
         if (leaf != CertificateFault.None)
             return leaf;
-        if (string.IsNullOrWhiteSpace(CertificateParts.CommonName(person)))
+        if (!StatementSchema.IsPersonName(person.CommonName))
             return CertificateFault.Name;
         return IssuedByAny(person, peopleCas, at);
     }
@@ -37,27 +38,27 @@ public static class CertificateCheck
     /// <summary>The patient CA: issued by one of the people CAs, a CA with path length 0.</summary>
     public static CertificateFault CheckPatientCa(ReadOnlySpan<byte> certificate, IEnumerable<byte[]> peopleCas, DateTimeOffset at)
     {
-        using var ca = CertificateParts.TryLoad(certificate);
+        var ca = ParsedCertificate.TryRead(certificate);
         if (ca is null)
             return CertificateFault.Unreadable;
         var fault = Ca(ca, at);
         if (fault != CertificateFault.None)
             return fault;
-        if (ca.Extensions.OfType<X509BasicConstraintsExtension>().First() is not { HasPathLengthConstraint: true, PathLengthConstraint: 0 })
+        if (!ca.HasPathLengthZero)
             return CertificateFault.PathLength;
-        return IssuedByAny(ca, peopleCas, at);
+        return IssuedByAny(ca, peopleCas, at, ofCa: true);
     }
 
     /// <summary>A patient's: issued by the patient CA, CN = the key's pseudonym, no CA, digitalSignature, clientAuth.</summary>
     public static CertificateFault CheckPatient(ReadOnlySpan<byte> certificate, byte[] patientCa, DateTimeOffset? at)
     {
-        using var patient = CertificateParts.TryLoad(certificate);
+        var patient = ParsedCertificate.TryRead(certificate);
         if (patient is null)
             return CertificateFault.Unreadable;
-        var leaf = Leaf(patient, CertificateProfile.ClientAuth, at);
+        var leaf = Leaf(patient, CertificateProfile.ClientAuth, role: null, at);
         if (leaf != CertificateFault.None)
             return leaf;
-        if (CertificateParts.CommonName(patient) != Pseudonym.FromPublicKey(patient.PublicKey.ExportSubjectPublicKeyInfo()).ToString())
+        if (patient.CommonName != Pseudonym.FromPublicKey(patient.SubjectPublicKeyInfo).ToString())
             return CertificateFault.Name;
         return IssuedByAny(patient, [patientCa], at);
     }
@@ -65,12 +66,12 @@ public static class CertificateCheck
     /// <summary>A bridge's: issued by one of the bridge CAs, P-256, no CA. Fabric decides the rest of its shape.</summary>
     public static CertificateFault CheckBridge(ReadOnlySpan<byte> certificate, IEnumerable<byte[]> bridgeCas, DateTimeOffset? at)
     {
-        using var bridge = CertificateParts.TryLoad(certificate);
+        var bridge = ParsedCertificate.TryRead(certificate);
         if (bridge is null)
             return CertificateFault.Unreadable;
-        if (!LeafCertificate.IsP256(bridge.PublicKey.ExportSubjectPublicKeyInfo()))
+        if (bridge.KeyKind != KeyKind.P256)
             return CertificateFault.KeyNotP256;
-        if (IsCa(bridge))
+        if (bridge.IsCa == true)
             return CertificateFault.IsCa;
         var dates = Dates(bridge, at);
         return dates != CertificateFault.None ? dates : IssuedByAny(bridge, bridgeCas, at);
@@ -90,8 +91,8 @@ public static class CertificateCheck
             Note($"cas[{i}].certificate", fault);
         }
         var people = record.CasFor(CaUse.People).ToList();
-        Note("registrar", CheckPerson(record.Registrar, people, at));
-        Note("statusKey", CheckPerson(record.StatusKey, people, at));
+        Note("registrar", CheckPerson(record.Registrar, PersonRole.Registrar, people, at));
+        Note("statusKey", CheckPerson(record.StatusKey, PersonRole.StatusKey, people, at));
         Note("patientCa", CheckPatientCa(record.PatientCa, people, at));
         foreach (var member in KeysInTwoRoles(record))
             Note(member, CertificateFault.KeyInOtherRole);
@@ -121,18 +122,39 @@ public static class CertificateCheck
         return faults;
     }
 
-    /// <summary>A person's name as her certificate says it; null where it is unreadable.</summary>
-    public static string? NameIn(ReadOnlySpan<byte> certificate)
+    /// <summary>
+    /// A people or bridge CA that follows an old one (rollover): signed by it, and itself a CA. One that may issue only leaves follows none, nor is followed: such is the patient CA, whose key
+    /// lies on the bridge. Dates are left out.
+    /// </summary>
+    internal static CertificateFault CheckSuccessor(ReadOnlySpan<byte> certificate, ReadOnlySpan<byte> old)
     {
-        using var loaded = CertificateParts.TryLoad(certificate);
-        return loaded is null ? null : CertificateParts.CommonName(loaded);
+        var ca = ParsedCertificate.TryRead(certificate);
+        var before = ParsedCertificate.TryRead(old);
+        if (ca is null || before is null)
+            return CertificateFault.Unreadable;
+        var fault = Ca(ca, at: null);
+        if (fault != CertificateFault.None)
+            return fault;
+        return ca.HasPathLengthZero || before.HasPathLengthZero ? CertificateFault.PathLength : ca.IssuedBy(before);
     }
+
+    /// <summary>A person's name as her certificate says it; null where it is unreadable.</summary>
+    public static string? NameIn(ReadOnlySpan<byte> certificate) => ParsedCertificate.TryRead(certificate)?.CommonName;
+
+    /// <summary>The one role whose mark a certificate bears; null where it bears none, or is unreadable. Its issuer is not looked at.</summary>
+    public static PersonRole? RoleIn(ReadOnlySpan<byte> certificate) => ParsedCertificate.TryRead(certificate) is { } read ? RoleMark.In(read.ExtendedKeyUsage) : null;
 
     private static bool IsSelfSigned(byte[] certificate)
     {
-        using var ca = CertificateParts.TryLoad(certificate);
-        return ca is not null && CertificateParts.IssuedBy(ca, ca) == CertificateFault.None;
+        var ca = ParsedCertificate.TryRead(certificate);
+        return ca is not null && ca.IssuedBy(ca) == CertificateFault.None;
     }
+
+    /// <summary>True where no key of the record has two roles.</summary>
+    internal static bool HasKeysApart(HospitalRecord record) => !KeysInTwoRoles(record).Any();
+
+    /// <summary>True where the record names the certificate's key in any role: a doctor's has none.</summary>
+    internal static bool NamesKeyOf(HospitalRecord record, byte[] certificate) => Roles(record).Any(role => KeyOf(role.Certificate) == KeyOf(certificate));
 
     /// <summary>One key in two roles would make one office two. A renewed CA may keep its key within its use.</summary>
     private static IEnumerable<string> KeysInTwoRoles(HospitalRecord record)
@@ -150,60 +172,57 @@ public static class CertificateCheck
     /// <summary>The public key as text; an unreadable certificate, which has its own fault, stands for itself.</summary>
     private static string KeyOf(byte[] certificate) => Convert.ToBase64String(LeafCertificate.TryRead(certificate, LeafKey.P256)?.SubjectPublicKeyInfo ?? certificate);
 
-    private static CertificateFault Ca(X509Certificate2 ca, DateTimeOffset? at)
+    private static CertificateFault Ca(ParsedCertificate ca, DateTimeOffset? at)
     {
-        if (!LeafCertificate.IsP256(ca.PublicKey.ExportSubjectPublicKeyInfo()))
+        if (ca.KeyKind != KeyKind.P256)
             return CertificateFault.KeyNotP256;
-        if (HasUnknownCritical(ca))
+        if (ca.HasUnknownCritical)
             return CertificateFault.CriticalExtension;
-        var usage = ca.Extensions.OfType<X509KeyUsageExtension>().SingleOrDefault();
-        if (!IsCa(ca) || (usage is not null && !usage.KeyUsages.HasFlag(X509KeyUsageFlags.KeyCertSign)))
+        if (ca.IsCa != true || (ca.KeyUsage is { } usage && !usage.Contains(KeyCertSign)))
             return CertificateFault.NotCa;
-        return Dates(ca, at);
+        return ca.ExtendedKeyUsage.Any(RoleMark.IsMark) ? CertificateFault.Role : Dates(ca, at);
     }
 
-    private static CertificateFault Leaf(X509Certificate2 leaf, string extendedKeyUsage, DateTimeOffset? at)
+    private static CertificateFault Leaf(ParsedCertificate leaf, string extendedKeyUsage, PersonRole? role, DateTimeOffset? at)
     {
-        if (!LeafCertificate.IsP256(leaf.PublicKey.ExportSubjectPublicKeyInfo()))
+        if (leaf.KeyKind != KeyKind.P256)
             return CertificateFault.KeyNotP256;
-        if (HasUnknownCritical(leaf))
+        if (leaf.HasUnknownCritical)
             return CertificateFault.CriticalExtension;
-        if (IsCa(leaf))
+        if (leaf.IsCa == true)
             return CertificateFault.IsCa;
-        const X509KeyUsageFlags Allowed = X509KeyUsageFlags.DigitalSignature | X509KeyUsageFlags.NonRepudiation;
-        var usage = leaf.Extensions.OfType<X509KeyUsageExtension>().SingleOrDefault()?.KeyUsages ?? X509KeyUsageFlags.None;
-        if (!usage.HasFlag(X509KeyUsageFlags.DigitalSignature) || (usage & ~Allowed) != 0)
+        if (leaf.KeyUsage is not { } usage || !usage.Contains(DigitalSignature) || usage.Any(bit => bit is not (DigitalSignature or NonRepudiation)))
             return CertificateFault.KeyUsage;
-        var extended = leaf.Extensions.OfType<X509EnhancedKeyUsageExtension>().SingleOrDefault();
-        if (extended is null || !extended.EnhancedKeyUsages.Cast<System.Security.Cryptography.Oid>().Any(oid => oid.Value == extendedKeyUsage))
+        if (!leaf.ExtendedKeyUsage.Contains(extendedKeyUsage))
             return CertificateFault.ExtendedKeyUsage;
-        return Dates(leaf, at);
+        string[] marks = role is { } one ? [RoleMark.Of(one)] : [];
+        return leaf.ExtendedKeyUsage.Where(RoleMark.IsMark).SequenceEqual(marks) ? Dates(leaf, at) : CertificateFault.Role;
     }
 
-    private static bool IsCa(X509Certificate2 certificate) => certificate.Extensions.OfType<X509BasicConstraintsExtension>().Any(e => e.CertificateAuthority);
-
-    private static bool HasUnknownCritical(X509Certificate2 certificate) => certificate.Extensions.Any(e => e.Critical && !Known.Contains(e.Oid?.Value ?? ""));
-
-    private static CertificateFault Dates(X509Certificate2 certificate, DateTimeOffset? at)
+    private static CertificateFault Dates(ParsedCertificate certificate, DateTimeOffset? at)
     {
-        if (at is not { } moment)
+        if (at?.ToUnixTimeSeconds() is not { } moment)
             return CertificateFault.None;
-        if (moment < new DateTimeOffset(certificate.NotBefore.ToUniversalTime(), TimeSpan.Zero))
+        if (moment < certificate.NotBefore)
             return CertificateFault.NotYetValid;
-        return moment > new DateTimeOffset(certificate.NotAfter.ToUniversalTime(), TimeSpan.Zero) ? CertificateFault.Expired : CertificateFault.None;
+        return moment > certificate.NotAfter ? CertificateFault.Expired : CertificateFault.None;
     }
 
-    private static CertificateFault IssuedByAny(X509Certificate2 certificate, IEnumerable<byte[]> cas, DateTimeOffset? at)
+    /// <summary>A renewed CA may keep name and key, so every one is looked at before the answer is no. One with path length 0 issues no CA.</summary>
+    private static CertificateFault IssuedByAny(ParsedCertificate certificate, IEnumerable<byte[]> cas, DateTimeOffset? at, bool ofCa = false)
     {
         var fault = CertificateFault.WrongIssuer;
         foreach (var der in cas)
         {
-            using var ca = CertificateParts.TryLoad(der);
-            if (ca is null)
+            if (ParsedCertificate.TryRead(der) is not { } ca)
                 continue;
-            var one = CertificateParts.IssuedBy(certificate, ca);
+            var one = certificate.IssuedBy(ca);
             if (one == CertificateFault.None)
-                return Dates(ca, at);
+                one = Dates(ca, at);
+            if (one == CertificateFault.None)
+                one = ofCa && ca.HasPathLengthZero ? CertificateFault.PathLength : CertificateFault.None;
+            if (one == CertificateFault.None)
+                return one;
             if (one != CertificateFault.WrongIssuer)
                 fault = one;
         }

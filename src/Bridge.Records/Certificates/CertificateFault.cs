@@ -39,6 +39,9 @@ public enum CertificateFault
     /// <summary>The extended key usage asked for is missing.</summary>
     ExtendedKeyUsage,
 
+    /// <summary>It lacks the mark of its role, or bears another's (<see cref="RoleMark"/>).</summary>
+    Role,
+
     /// <summary>The common name is missing or not the one asked for.</summary>
     Name,
 

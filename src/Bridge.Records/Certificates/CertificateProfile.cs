@@ -45,12 +45,17 @@ public static class CertificateProfile
     /// <summary>A doctor's, registrar's or status key's certificate, from the people CA.</summary>
     /// <param name="issuer">The people CA.</param>
     /// <param name="publicKey">DER SubjectPublicKeyInfo, P-256.</param>
+    /// <param name="role">What it is for, and for nothing else.</param>
     /// <param name="name">CN: a doctor's or registrar's real name; for a status key, what it is.</param>
     /// <param name="organisation">O: the hospital; null for none.</param>
     /// <param name="from">Valid from; whole seconds.</param>
     /// <param name="to">Valid to.</param>
-    public static byte[] IssuePerson(CertificateIssuer issuer, ReadOnlySpan<byte> publicKey, string name, string? organisation, DateTimeOffset from, DateTimeOffset to) =>
-        Issue(issuer, publicKey, Name(name, organisation), from, to, LeafExtensions(DocumentSigning));
+    public static byte[] IssuePerson(
+        CertificateIssuer issuer, ReadOnlySpan<byte> publicKey, PersonRole role, string name, string? organisation, DateTimeOffset from, DateTimeOffset to) =>
+        Issue(issuer, publicKey, Name(name, organisation), from, to, LeafExtensions(DocumentSigning, RoleMark.Of(role)));
+
+    /// <summary>The organisational unit that marks a patient's certificate whose key a guardian holds.</summary>
+    public const string Guardian = "guardian";
 
     /// <summary>The patient CA's certificate, from the people CA: path length 0, so that it can mint no other CA and, by its place, no doctor.</summary>
     public static byte[] IssuePatientCa(CertificateIssuer issuer, ReadOnlySpan<byte> publicKey, string name, string? organisation, DateTimeOffset from, DateTimeOffset to) =>
@@ -60,9 +65,18 @@ public static class CertificateProfile
             new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, critical: true),
         ]);
 
-    /// <summary>A patient's certificate, from the patient CA. Its CN is the key's pseudonym and nothing else is in its name.</summary>
-    public static byte[] IssuePatient(CertificateIssuer patientCa, ReadOnlySpan<byte> publicKey, DateTimeOffset from, DateTimeOffset to) =>
-        Issue(patientCa, publicKey, Name(Pseudonym.FromPublicKey(publicKey).ToString(), null), from, to, LeafExtensions(ClientAuth));
+    /// <summary>
+    /// A patient's certificate, from the patient CA. Its CN is the key's pseudonym; nothing else is in its name but, where a guardian holds the key for a child or a
+    /// dependent adult, the OU <see cref="Guardian"/>.
+    /// </summary>
+    public static byte[] IssuePatient(CertificateIssuer patientCa, ReadOnlySpan<byte> publicKey, DateTimeOffset from, DateTimeOffset to, bool guardian = false)
+    {
+        var subject = new X500DistinguishedNameBuilder();
+        if (guardian)
+            subject.AddOrganizationalUnitName(Guardian);
+        subject.AddCommonName(Pseudonym.FromPublicKey(publicKey).ToString());
+        return Issue(patientCa, publicKey, subject.Build(), from, to, LeafExtensions(ClientAuth));
+    }
 
     /// <summary>A self-signed certificate as the attestor's stands in <c>consortium.json</c>.</summary>
     public static byte[] CreateAttestor(ECDsa key, string name, DateTimeOffset from, DateTimeOffset to)
@@ -101,14 +115,17 @@ public static class CertificateProfile
         ArgumentNullException.ThrowIfNull(issuer);
         ArgumentNullException.ThrowIfNull(revoked);
         using var ca = X509CertificateLoader.LoadCertificate(issuer.Certificate);
+        var issuing = ParsedCertificate.TryRead(issuer.Certificate) ?? throw new ArgumentException("the CA's certificate is not of the form that the consortium's rules ask for", nameof(issuer));
         var number = System.Numerics.BigInteger.Zero;
         var builder = previous.IsEmpty ? new CertificateRevocationListBuilder() : CertificateRevocationListBuilder.Load(previous, out number, out _);
         // a second copy tells what is listed already: an entry keeps the date it was first given
         var listed = previous.IsEmpty ? null : CertificateRevocationListBuilder.Load(previous, out _, out _);
         foreach (var der in revoked)
         {
-            using var certificate = CertificateParts.TryLoad(der) ?? throw new ArgumentException("not a DER certificate", nameof(revoked));
-            if (CertificateParts.IssuedBy(certificate, ca) != CertificateFault.None)
+            if (ParsedCertificate.TryRead(der) is not { } parsed)
+                throw new ArgumentException("not a DER certificate", nameof(revoked));
+            using var certificate = X509CertificateLoader.LoadCertificate(der);
+            if (parsed.IssuedBy(issuing) != CertificateFault.None)
                 throw new ArgumentException($"the certificate {certificate.Subject} was not issued by {ca.Subject}", nameof(revoked));
             if (listed?.RemoveEntry(certificate.SerialNumberBytes.Span) != true)
                 builder.AddEntry(certificate.SerialNumberBytes.Span, thisUpdate);
@@ -118,11 +135,11 @@ public static class CertificateProfile
             X509AuthorityKeyIdentifierExtension.CreateFromCertificate(ca, includeKeyIdentifier: true, includeIssuerAndSerial: false), thisUpdate);
     }
 
-    private static X509Extension[] LeafExtensions(string extendedKeyUsage) =>
+    private static X509Extension[] LeafExtensions(params string[] extendedKeyUsages) =>
     [
         new X509BasicConstraintsExtension(certificateAuthority: false, hasPathLengthConstraint: false, 0, critical: true),
         new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, critical: true),
-        new X509EnhancedKeyUsageExtension([new Oid(extendedKeyUsage)], critical: false),
+        new X509EnhancedKeyUsageExtension([.. extendedKeyUsages.Select(usage => new Oid(usage))], critical: false),
     ];
 
     private static byte[] Issue(

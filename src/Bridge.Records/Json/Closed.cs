@@ -52,10 +52,11 @@ internal sealed class Closed
         return text;
     }
 
+    /// <summary>A number whose value is whole, however it is spelled (<c>1.0</c> and <c>1e0</c> are 1): JSON has no integers of its own. Bounds lie within ±2^53.</summary>
     public long Integer(JsonElement parent, string path, string name, long min, long max)
     {
-        if (parent.GetProperty(name) is { ValueKind: JsonValueKind.Number } value && value.TryGetInt64(out var number) && number >= min && number <= max)
-            return number;
+        if (parent.GetProperty(name) is { ValueKind: JsonValueKind.Number } value && value.TryGetDouble(out var number) && double.IsInteger(number) && number >= min && number <= max)
+            return (long)number;
         Refuse(Join(path, name));
         return min;
     }

@@ -13,7 +13,7 @@ public sealed record RecordFile
     /// <summary>Largest file read: 1 MiB.</summary>
     public const int MaxBytes = 1024 * 1024;
 
-    private static readonly string[] Members = ["v", "summary", "hospital", "approvals", "own", "doctor", "status"];
+    private static readonly string[] Members = ["v", "summary", "hospital", "approvals", "own", "ownStatus", "doctor", "status"];
     private static readonly string[] DoctorMembers = ["statement", "confirmation", "revocation"];
 
     /// <summary>The signed summary's JSON.</summary>
@@ -28,6 +28,9 @@ public sealed record RecordFile
     /// <summary>The record of the reader's own hospital, where that is another one; null otherwise.</summary>
     public HospitalRecord? Own { get; init; }
 
+    /// <summary>A compact status list of the reader's own hospital, any part of it: it says that <see cref="Own"/> is the record in force. Null where that is null.</summary>
+    public string? OwnStatus { get; init; }
+
     /// <summary>The registrar's compact statement on the doctor.</summary>
     public required string Statement { get; init; }
 
@@ -37,7 +40,7 @@ public sealed record RecordFile
     /// <summary>A compact revocation of the doctor; null where there is none.</summary>
     public string? Revocation { get; init; }
 
-    /// <summary>The hospital's compact status list; null where none could be had.</summary>
+    /// <summary>The part of the hospital's compact status list that speaks of the doctor; null where none could be had.</summary>
     public string? Status { get; init; }
 
     /// <summary>The file's text: canonical JSON.</summary>
@@ -48,6 +51,7 @@ public sealed record RecordFile
         ["hospital"] = Hospital.ToJson(),
         ["approvals"] = StatementSchema.Array(Approvals),
         ["own"] = Own?.ToJson(),
+        ["ownStatus"] = OwnStatus,
         ["doctor"] = new JsonObject { ["statement"] = Statement, ["confirmation"] = Confirmation, ["revocation"] = Revocation },
         ["status"] = Status,
     });
@@ -74,6 +78,7 @@ public sealed record RecordFile
                     Hospital = hospital,
                     Approvals = closed.Texts(root, "", "approvals", 0, 64, _ => true),
                     Own = root.GetProperty("own").ValueKind == JsonValueKind.Null ? null : HospitalRecord.Read(root.GetProperty("own"), "own", closed),
+                    OwnStatus = closed.TextOrNull(root, "", "ownStatus"),
                     Statement = closed.Text(doctor, "doctor", "statement"),
                     Confirmation = closed.TextOrNull(doctor, "doctor", "confirmation"),
                     Revocation = closed.TextOrNull(doctor, "doctor", "revocation"),

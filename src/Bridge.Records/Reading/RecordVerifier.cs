@@ -1,5 +1,3 @@
-using System.Security.Cryptography.X509Certificates;
-
 namespace Bridge.Records;
 
 /// <summary>
@@ -35,7 +33,7 @@ public static class RecordVerifier
         if (!file.Hospital.Bridges.Contains(Digest.Of(summary.BridgeCertificate.Span))
             || CertificateCheck.CheckBridge(summary.BridgeCertificate.Span, file.Hospital.CasFor(CaUse.Bridge), at: null) != CertificateFault.None)
             return verdict with { Outcome = RecordOutcome.BridgeNotOfHospital };
-        return JudgeDoctor(file, summary.DoctorCertificate.ToArray(), verdict, now);
+        return JudgeDoctor(file, anchor, summary.DoctorCertificate.ToArray(), verdict, now);
     }
 
     private static RecordOutcome JudgeHospitals(RecordFile file, TrustAnchor anchor)
@@ -55,7 +53,7 @@ public static class RecordVerifier
         return file.Approvals.Any(jws => IsApproval(jws, own, file.Hospital)) ? RecordOutcome.Valid : RecordOutcome.HospitalNotApproved;
     }
 
-    /// <summary>Every CA of this use is a trusted one, or was signed by one that is (rollover).</summary>
+    /// <summary>Every CA of this use is a trusted one, or a CA that was signed by one that is (rollover): what else a CA signed, a doctor's certificate say, is no CA of the hospital.</summary>
     private static bool IsAnchored(HospitalRecord record, CaUse use, IReadOnlyList<Digest> roots)
     {
         var open = record.CasFor(use).ToList();
@@ -63,7 +61,7 @@ public static class RecordVerifier
         open.RemoveAll(known.Contains);
         for (var grown = true; grown && open.Count > 0;)
         {
-            var next = open.Where(ca => known.Exists(old => WasIssuedBy(ca, old))).ToList();
+            var next = open.Where(ca => known.Exists(old => CertificateCheck.CheckSuccessor(ca, old) == CertificateFault.None)).ToList();
             grown = next.Count > 0;
             known.AddRange(next);
             open.RemoveAll(next.Contains);
@@ -71,19 +69,16 @@ public static class RecordVerifier
         return open.Count == 0;
     }
 
-    private static bool WasIssuedBy(byte[] certificate, byte[] issuer)
-    {
-        using var one = CertificateParts.TryLoad(certificate);
-        using var other = CertificateParts.TryLoad(issuer);
-        return one is not null && other is not null && CertificateParts.IssuedBy(one, other) == CertificateFault.None;
-    }
+    private static bool WasIssuedBy(ReadOnlySpan<byte> certificate, byte[] issuer) =>
+        ParsedCertificate.TryRead(certificate) is { } one && ParsedCertificate.TryRead(issuer) is { } other && one.IssuedBy(other) == CertificateFault.None;
 
     /// <summary>Dates are left out: an office that has ended since was good in its time, and freshness is judged by the status list.</summary>
     private static bool HoldsTogether(HospitalRecord record)
     {
         var people = record.CasFor(CaUse.People).ToList();
-        return CertificateCheck.CheckPerson(record.Registrar, people, at: null) == CertificateFault.None
-            && CertificateCheck.CheckPerson(record.StatusKey, people, at: null) == CertificateFault.None;
+        return CertificateCheck.CheckPerson(record.Registrar, PersonRole.Registrar, people, at: null) == CertificateFault.None
+            && CertificateCheck.CheckPerson(record.StatusKey, PersonRole.StatusKey, people, at: null) == CertificateFault.None
+            && CertificateCheck.HasKeysApart(record);
     }
 
     private static bool IsApproval(string jws, HospitalRecord own, HospitalRecord other)
@@ -92,26 +87,25 @@ public static class RecordVerifier
         return approval is not null && approval.Thumbprint == own.RegistrarThumbprint && approval.Statement == other.ApprovalBy(own.Msp);
     }
 
-    private static RecordVerdict JudgeDoctor(RecordFile file, byte[] doctor, RecordVerdict verdict, DateTimeOffset now)
+    private static RecordVerdict JudgeDoctor(RecordFile file, TrustAnchor anchor, byte[] doctor, RecordVerdict verdict, DateTimeOffset now)
     {
         var people = file.Hospital.CasFor(CaUse.People).ToList();
-        if (CertificateCheck.CheckPerson(doctor, people, at: null) != CertificateFault.None)
+        if (CertificateCheck.CheckPerson(doctor, PersonRole.Doctor, people, at: null) != CertificateFault.None || CertificateCheck.NamesKeyOf(file.Hospital, doctor))
             return verdict with { Outcome = RecordOutcome.DoctorNotOfHospital };
-        using (var certificate = X509CertificateLoader.LoadCertificate(doctor))
+        var certificate = ParsedCertificate.TryRead(doctor)!;
+        verdict = verdict with
         {
-            verdict = verdict with
-            {
-                DoctorName = CertificateParts.CommonName(certificate),
-                DoctorFrom = new DateTimeOffset(certificate.NotBefore.ToUniversalTime(), TimeSpan.Zero),
-                DoctorTo = new DateTimeOffset(certificate.NotAfter.ToUniversalTime(), TimeSpan.Zero),
-            };
-        }
+            DoctorName = certificate.CommonName,
+            DoctorFrom = DateTimeOffset.FromUnixTimeSeconds(certificate.NotBefore),
+            DoctorTo = DateTimeOffset.FromUnixTimeSeconds(certificate.NotAfter),
+        };
 
         var thumbprint = Digest.Of(doctor);
         var statement = CompactJws.Verify<DoctorStatement>(file.Statement).Value;
         if (statement is null || statement.Statement.Hospital != file.Hospital.Msp || statement.Statement.Thumbprint != thumbprint
             || statement.Statement.Name != verdict.DoctorName || HasKeyOf(statement.Certificate, doctor)
-            || CertificateCheck.CheckPerson(statement.Certificate.Span, people, at: null) != CertificateFault.None)
+            || CertificateCheck.CheckPerson(statement.Certificate.Span, PersonRole.Registrar, people, at: null) != CertificateFault.None
+            || !WereValidTogether(statement.Certificate, certificate))
             return verdict with { Outcome = RecordOutcome.DoctorNotVouched };
         verdict = verdict with
         {
@@ -124,31 +118,46 @@ public static class RecordVerifier
         if (file.Confirmation is not { } compact || CompactJws.Verify<DoctorConfirmation>(compact).Value is not { } confirmation
             || confirmation.Statement != DoctorConfirmation.Of(statement.Statement, file.Statement)
             || HasKeyOf(confirmation.Certificate, doctor) || HasKeyOf(confirmation.Certificate, statement.Certificate.ToArray())
-            || people.Exists(ca => WasIssuedBy(confirmation.Certificate.ToArray(), ca)))
+            || people.Exists(ca => WasIssuedBy(confirmation.Certificate.Span, ca)))
             return verdict with { Outcome = RecordOutcome.DoctorNotConfirmed };
         verdict = verdict with { ConfirmedBy = CertificateCheck.NameIn(confirmation.Certificate.Span) };
 
         if (file.Revocation is { } revoked && CompactJws.Verify<DoctorRevocation>(revoked).Value is { } revocation && revocation.Statement.Thumbprint == thumbprint)
             return verdict with { Outcome = RecordOutcome.DoctorRevoked };
-        return JudgeStatus(file, thumbprint, verdict, now);
+        return JudgeStatus(file, anchor, thumbprint, verdict, now);
     }
 
-    private static RecordVerdict JudgeStatus(RecordFile file, Digest doctor, RecordVerdict verdict, DateTimeOffset now)
+    private static RecordVerdict JudgeStatus(RecordFile file, TrustAnchor anchor, Digest doctor, RecordVerdict verdict, DateTimeOffset now)
     {
-        if (file.Status is not { } compact || CompactJws.Verify<StatusList>(compact).Value is not { } signed
-            || signed.Thumbprint != Digest.Of(file.Hospital.StatusKey) || signed.Statement.Hospital != file.Hospital.Msp)
+        if (ListOf(file.Hospital, file.Status) is not { } list)
             return verdict with { Outcome = RecordOutcome.FreshnessUnknown };
-        var list = signed.Statement;
         verdict = verdict with { StatusFrom = list.ThisUpdate, StatusTo = list.NextUpdate };
         if (list.Revoked.Contains(doctor))
             return verdict with { Outcome = RecordOutcome.DoctorRevoked };
-        var isFresh = list.ThisUpdate <= now + ClockTolerance && now <= list.NextUpdate
-            && CertificateCheck.CheckPerson(file.Hospital.StatusKey, file.Hospital.CasFor(CaUse.People), now) == CertificateFault.None;
+        var isFresh = list.Covers(doctor) && IsInForce(file.Hospital, list, now)
+            && (file.Hospital.Msp == anchor.Hospital || (ListOf(file.Own!, file.OwnStatus) is { } own && IsInForce(file.Own!, own, now)));
         return verdict with { Outcome = isFresh ? RecordOutcome.Valid : RecordOutcome.FreshnessUnknown };
     }
 
+    /// <summary>A list that the status key of the record signed; null otherwise.</summary>
+    private static StatusList? ListOf(HospitalRecord hospital, string? compact) =>
+        compact is not null && CompactJws.Verify<StatusList>(compact).Value is { } signed && signed.Thumbprint == Digest.Of(hospital.StatusKey) && signed.Statement.Hospital == hospital.Msp
+            ? signed.Statement : null;
+
+    /// <summary>
+    /// The list is of today and names this very record. Nobody signs the record of the reader's own hospital: without the status key's word, whoever was its registrar once could write another, with
+    /// himself in office and bridges of his own.
+    /// </summary>
+    private static bool IsInForce(HospitalRecord hospital, StatusList list, DateTimeOffset now) =>
+        list.Record == hospital.RecordDigest && list.ThisUpdate <= now + ClockTolerance && now <= list.NextUpdate
+        && CertificateCheck.CheckPerson(hospital.StatusKey, PersonRole.StatusKey, hospital.CasFor(CaUse.People), now) == CertificateFault.None;
+
+    /// <summary>Nothing dates a statement, but it was made while both certificates were valid: a registrar whose own has ended vouches for none that began since.</summary>
+    private static bool WereValidTogether(ReadOnlyMemory<byte> signer, ParsedCertificate doctor) =>
+        ParsedCertificate.TryRead(signer.Span) is { } one && one.NotBefore <= doctor.NotAfter && doctor.NotBefore <= one.NotAfter;
+
     private static bool HasKeyOf(ReadOnlyMemory<byte> certificate, byte[] other) =>
-        LeafCertificate.TryRead(certificate.ToArray(), LeafKey.P256)?.SubjectPublicKeyInfo is { } key
+        LeafCertificate.TryRead(certificate.Span, LeafKey.P256)?.SubjectPublicKeyInfo is { } key
         && LeafCertificate.TryRead(other, LeafKey.P256)?.SubjectPublicKeyInfo is { } otherKey
         && key.AsSpan().SequenceEqual(otherKey);
 }

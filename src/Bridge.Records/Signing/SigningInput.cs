@@ -75,7 +75,7 @@ public sealed class SigningInput
     {
         if (algorithm != "ES256" && !(algorithm == "RS256" && role == SignerRole.Doctor))
             throw new ArgumentException($"'{algorithm}' is not allowed here: use ES256 (RS256 for a doctor's WebAuthn key)", nameof(algorithm));
-        var leaf = LeafCertificate.TryRead(certificate.ToArray(), algorithm == "ES256" ? LeafKey.P256 : LeafKey.Rsa)
+        var leaf = LeafCertificate.TryRead(certificate, algorithm == "ES256" ? LeafKey.P256 : LeafKey.Rsa)
             ?? throw new ArgumentException($"the {RoleText(role)}'s certificate is not one DER certificate with a key for {algorithm}", nameof(certificate));
         var header = new JsonObject
         {

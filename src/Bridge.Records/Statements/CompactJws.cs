@@ -42,7 +42,7 @@ public static class CompactJws
         var header = new JsonObject { ["alg"] = "ES256", ["typ"] = T.Typ };
         if (T.HasCertificate)
         {
-            var leaf = LeafCertificate.TryRead(certificate.ToArray(), LeafKey.P256)
+            var leaf = LeafCertificate.TryRead(certificate, LeafKey.P256)
                 ?? throw new ArgumentException("not one DER certificate with a P-256 key", nameof(certificate));
             header["x5c"] = new JsonArray(Convert.ToBase64String(leaf.Der));
         }
@@ -78,7 +78,7 @@ public static class CompactJws
         where T : class, IStatement<T>
     {
         ArgumentNullException.ThrowIfNull(jws);
-        if (jws.Length > MaxLength)
+        if (Encoding.UTF8.GetByteCount(jws) > MaxLength)
             return Refuse<T>(VerificationOutcome.TooLarge, null);
         var parts = jws.Split('.');
         if (parts.Length != 3 || parts.Any(p => p.Length == 0))

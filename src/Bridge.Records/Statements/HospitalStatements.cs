@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -104,18 +105,28 @@ public sealed record HospitalApproval(string By, string Msp, string Name, CaDige
     }
 }
 
-/// <summary>A hospital's list of revoked certificates (<c>bridge-status+jws</c>). Past <see cref="NextUpdate"/> it says nothing of today.</summary>
+/// <summary>
+/// A hospital's list of revoked certificates, or a part of it (<c>bridge-status+jws</c>), beside the record of the hospital that is in force. Past <see cref="NextUpdate"/> it says nothing of today.
+/// Certificates that have expired stay on it: what they signed before is read by it for as long as there are readers.
+/// </summary>
 /// <param name="Hospital">MSP id.</param>
+/// <param name="Record">Digest of the hospital's canonical record in force.</param>
 /// <param name="Seq">Number of the list; grows.</param>
 /// <param name="ThisUpdate">When it was made; whole seconds.</param>
 /// <param name="NextUpdate">When it ends: at most 24 hours later.</param>
-/// <param name="Revoked">Digests of revoked certificates.</param>
-public sealed record StatusList(string Hospital, long Seq, DateTimeOffset ThisUpdate, DateTimeOffset NextUpdate, IReadOnlyList<Digest> Revoked) : IStatement<StatusList>
+/// <param name="Revoked">Digests of revoked certificates, all of this part.</param>
+/// <param name="Part">Which part this is, from 0.</param>
+/// <param name="Parts">How many there are, 1 to <see cref="MaxParts"/>.</param>
+public sealed record StatusList(
+    string Hospital, Digest Record, long Seq, DateTimeOffset ThisUpdate, DateTimeOffset NextUpdate, IReadOnlyList<Digest> Revoked, int Part = 0, int Parts = 1) : IStatement<StatusList>
 {
-    private static readonly string[] Members = ["v", "hospital", "seq", "thisUpdate", "nextUpdate", "revoked"];
+    private static readonly string[] Members = ["v", "hospital", "record", "seq", "thisUpdate", "nextUpdate", "part", "parts", "revoked"];
 
-    /// <summary>Most certificates on a list.</summary>
-    public const int MaxRevoked = 4096;
+    /// <summary>Most certificates in one part: with any certificate of the status key around it the signed text keeps its 64 KiB.</summary>
+    public const int MaxRevoked = 768;
+
+    /// <summary>Most parts.</summary>
+    public const int MaxParts = 256;
 
     /// <summary>Longest time a list may serve: 24 hours.</summary>
     public static readonly TimeSpan MaxLife = TimeSpan.FromHours(24);
@@ -131,11 +142,22 @@ public sealed record StatusList(string Hospital, long Seq, DateTimeOffset ThisUp
     {
         ["v"] = 1,
         ["hospital"] = Hospital,
+        ["record"] = Record.ToString(),
         ["seq"] = Seq,
         ["thisUpdate"] = ThisUpdate.ToUnixTimeSeconds(),
         ["nextUpdate"] = NextUpdate.ToUnixTimeSeconds(),
+        ["part"] = Part,
+        ["parts"] = Parts,
         ["revoked"] = StatementSchema.Array(Revoked),
     };
+
+    /// <summary>The part that speaks of a certificate.</summary>
+    /// <param name="certificate">Digest of the certificate: digests are even, so their first two bytes part them.</param>
+    /// <param name="parts">How many parts there are.</param>
+    public static int PartOf(Digest certificate, int parts) => (BinaryPrimitives.ReadUInt16BigEndian(certificate.ToBytes()) * parts) >> 16;
+
+    /// <summary>True where this part speaks of the certificate: of others it says nothing, neither good nor bad.</summary>
+    public bool Covers(Digest certificate) => PartOf(certificate, Parts) == Part;
 
     /// <inheritdoc/>
     public static StatusList? Read(JsonElement payload, out string? fault)
@@ -152,10 +174,17 @@ public sealed record StatusList(string Hospital, long Seq, DateTimeOffset ThisUp
                 closed.Refuse("nextUpdate");
             list = new StatusList(
                 closed.Text(payload, "", "hospital", SummarySchema.IsMsp),
+                closed.Digest(payload, "", "record"),
                 closed.Integer(payload, "", "seq", 1, StatementSchema.MaxInteger),
                 DateTimeOffset.FromUnixTimeSeconds(from),
                 DateTimeOffset.FromUnixTimeSeconds(to),
-                closed.List(payload, "", "revoked", 0, MaxRevoked, StatementSchema.ReadDigest));
+                closed.List(payload, "", "revoked", 0, MaxRevoked, StatementSchema.ReadDigest),
+                (int)closed.Integer(payload, "", "part", 0, MaxParts - 1),
+                (int)closed.Integer(payload, "", "parts", 1, MaxParts));
+            if (list.Part >= list.Parts)
+                closed.Refuse("part");
+            else if (!list.Revoked.All(list.Covers))
+                closed.Refuse("revoked");
         }
         return StatementSchema.End(closed, list, out fault);
     }

@@ -31,6 +31,9 @@ internal static class StatementSchema
 
     public static bool IsName(string text) => IsText(text, 128);
 
+    /// <summary>A person's name in a certificate: something to read beside blanks, and nothing that a page would not show.</summary>
+    public static bool IsPersonName(string? text) => text is not null && IsName(text) && text.Any(c => c is not ('\u0085' or '\ufeff') && !char.IsWhiteSpace(c));
+
     public static bool IsShort(string text) => IsText(text, 64);
 
     public static bool IsLanguage(string text)

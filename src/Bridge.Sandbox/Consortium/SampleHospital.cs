@@ -30,12 +30,12 @@ internal sealed record SampleHospital(string Msp, string Name, string Affairs, s
 
         if (!Registrar.Exists)
         {
-            IssuePerson(Affairs, "registrar", $"{Name} registrar", now);
+            IssuePerson(Affairs, "registrar", PersonRole.Registrar, $"{Name} registrar", now);
         }
 
         if (!StatusKey.Exists)
         {
-            IssuePerson(OnBridge, "status-key", $"{Name} status key", now);
+            IssuePerson(OnBridge, "status-key", PersonRole.StatusKey, $"{Name} status key", now);
         }
 
         if (!PatientCa.Exists)
@@ -46,8 +46,8 @@ internal sealed record SampleHospital(string Msp, string Name, string Affairs, s
     }
 
     /// <summary>A certificate of the people CA for somebody who signs: doctor, registrar, status key.</summary>
-    public KeyPair IssuePerson(string folder, string name, string commonName, DateTimeOffset now) => KeyPair.Create(folder, name, key => PeopleRoot.Issue(
-        issuer => CertificateProfile.IssuePerson(issuer, key.ExportSubjectPublicKeyInfo(), commonName, Name, now.AddMinutes(-5), now + Life)));
+    public KeyPair IssuePerson(string folder, string name, PersonRole role, string commonName, DateTimeOffset now) => KeyPair.Create(folder, name, key => PeopleRoot.Issue(
+        issuer => CertificateProfile.IssuePerson(issuer, key.ExportSubjectPublicKeyInfo(), role, commonName, Name, now.AddMinutes(-5), now + Life)));
 
     /// <summary>The hospital's first record.</summary>
     /// <param name="bridgeRoot">DER of the organisation's Fabric root.</param>

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Bridge.Ledger;
 using Bridge.Sandbox.Consortium;
 using Bridge.Sandbox.Processes;
 using Bridge.Sandbox.Setup;
@@ -10,19 +9,27 @@ using Bridge.Sandbox.Walkthrough;
 namespace Bridge.Sandbox.Parts;
 
 /// <summary>A Fabric network as <c>network/</c> makes it, on the binaries that FABRIC_BIN or PATH names.</summary>
-internal sealed class FabricPart(Checkout checkout, string data, string logs, int portBase) : ILedgerPart
+/// <param name="checkout">Where the network's commands are.</param>
+/// <param name="data">The network's state directory.</param>
+/// <param name="logs">Folder for what the commands say.</param>
+/// <param name="portBase">Lowest port.</param>
+/// <param name="profile">Further options of <c>network/up</c>: <c>--profile</c>, <c>--orderers</c>.</param>
+internal sealed class FabricPart(Checkout checkout, string data, string logs, int portBase, params string[] profile) : ILedgerPart
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(8);
-    private static readonly int[] Offsets = [0, 3, 6, 1, 2, 4, 5, 1001, 1002, 1004, 1005, 2001, 2002, 2004, 2005];
+    private static readonly int[] Offsets = [0, 3, 6, 1, 2, 4, 5, 7, 1001, 1002, 1004, 1005, 1007, 2001, 2002, 2004, 2005, 2007];
 
     /// <summary>The network's state directory.</summary>
     public string Data => data;
+
+    /// <summary>Added to the environment of the network's commands and of all that they start.</summary>
+    public IReadOnlyDictionary<string, string?>? Environment { get; init; }
 
     /// <summary>The members' private values stay in their databases' files until compaction: only blocks are searched.</summary>
     public bool FindsValues => false;
 
     /// <summary>Whether there are binaries to run it on.</summary>
-    public static bool IsAvailable => Environment.GetEnvironmentVariable("FABRIC_BIN") is { Length: > 0 };
+    public static bool IsAvailable => System.Environment.GetEnvironmentVariable("FABRIC_BIN") is { Length: > 0 } bin && File.Exists(Path.Combine(bin, "peer"));
 
     /// <summary>A port base all of whose ports are free, the wished one where possible. Below the range that outgoing connections use.</summary>
     public static int FreeBase(int wished)
@@ -37,9 +44,18 @@ internal sealed class FabricPart(Checkout checkout, string data, string logs, in
     }
 
     public Task StartAsync(CancellationToken ct) =>
-        RunAsync("up", ["--port-base", portBase.ToString(CultureInfo.InvariantCulture)], ct);
+        RunAsync("up", ["--port-base", portBase.ToString(CultureInfo.InvariantCulture), .. profile], ct);
 
     public Task DistributeAsync(string consortiumFile, CancellationToken ct) => RunAsync("deploy", ["--consortium", consortiumFile], ct);
+
+    /// <summary>Puts another contract than the project's own on the network, or another version of it in its place.</summary>
+    /// <param name="contract">Folder of its source.</param>
+    /// <param name="ct">Gives up waiting.</param>
+    /// <param name="options">Further options of <c>network/deploy</c>: <c>--collections</c>, <c>--policy</c>.</param>
+    public Task DeployAsync(string contract, CancellationToken ct, params string[] options) => RunAsync("deploy", ["--contract", contract, .. options], ct);
+
+    /// <summary>Gives a further hospital keys and a peer, and has all members sign it into the channel and into the contract's definition.</summary>
+    public Task AddHospitalAsync(string msp, CancellationToken ct) => RunAsync("add-hospital", [msp], ct);
 
     public KeyPair Root(string msp)
     {
@@ -49,15 +65,13 @@ internal sealed class FabricPart(Checkout checkout, string data, string logs, in
 
     public KeyPair Client(string msp)
     {
-        var profile = Profile(msp);
+        var profile = ReadProfile(msp);
         return new KeyPair(Path.Combine(data, (string)profile["certificate"]!), Path.Combine(data, (string)profile["key"]!));
     }
 
-    public Gateway Connect(string msp) => Gateway.Connect(ConnectionProfile.Load(ProfileFile(msp)).ToGatewayOptions());
-
     public JsonObject Settings(string msp)
     {
-        var gateway = Profile(msp)["gateways"]![0]!;
+        var gateway = ReadProfile(msp)["gateways"]![0]!;
         return new JsonObject
         {
             ["Endpoints"] = new JsonArray((string)gateway["endpoint"]!),
@@ -71,6 +85,30 @@ internal sealed class FabricPart(Checkout checkout, string data, string logs, in
         .. Traces.InFiles(Path.Combine(data, "nodes"), text, "blockfile_*").Select(file => $"block file {Path.GetRelativePath(data, file)}"),
     ];
 
+    /// <summary>The state directory of a node, such as peer0.hospitala.example.</summary>
+    public string Node(string host) => Path.Combine(data, "nodes", host);
+
+    /// <summary>The peer's host name in its certificate.</summary>
+    public static string PeerOf(string msp) => $"peer0.{Domain(msp)}";
+
+    /// <summary>A node that dies is started again by its supervisor: the ledger has ended when a supervisor has.</summary>
+    public async Task<string> EndedAsync(CancellationToken ct)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(2));
+        while (true)
+        {
+            foreach (var file in Directory.EnumerateFiles(Path.Combine(data, "nodes"), "pid", SearchOption.AllDirectories))
+            {
+                if (!Directory.Exists($"/proc/{(await File.ReadAllLinesAsync(file, ct)).FirstOrDefault()}"))
+                {
+                    return $"{Path.GetFileName(Path.GetDirectoryName(file))} has been stopped; see {Path.Combine(Path.GetDirectoryName(file)!, "node.log")}";
+                }
+            }
+
+            await timer.WaitForNextTickAsync(ct);
+        }
+    }
+
     public async Task StopAsync()
     {
         if (File.Exists(Path.Combine(data, "settings")))
@@ -79,12 +117,21 @@ internal sealed class FabricPart(Checkout checkout, string data, string logs, in
         }
     }
 
+    /// <summary>What <c>network/status</c> says, line by line, whether all is well or not.</summary>
+    public async Task<IReadOnlyList<string>> StatusAsync(CancellationToken ct)
+    {
+        await using var process = ChildProcess.Start(new ChildCommand(
+            "network/status", "bash", [Path.Combine(checkout.Root, "network", "status"), "--state", data], Path.Combine(logs, "network.log")));
+        await process.WaitForExitAsync(ct);
+        return process.Output();
+    }
+
     private async Task RunAsync(string command, string[] arguments, CancellationToken ct)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
         limit.CancelAfter(Limit);
         await using var process = ChildProcess.Start(new ChildCommand(
-            $"network/{command}", "bash", [Path.Combine(checkout.Root, "network", command), "--state", data, .. arguments], Path.Combine(logs, "network.log")));
+            $"network/{command}", "bash", [Path.Combine(checkout.Root, "network", command), "--state", data, .. arguments], Path.Combine(logs, "network.log"), Environment));
         int code;
         try
         {
@@ -97,13 +144,13 @@ internal sealed class FabricPart(Checkout checkout, string data, string logs, in
 
         if (code != 0)
         {
-            throw new SandboxException(string.Join(Environment.NewLine, [$"network/{command} failed:", .. process.Output().TakeLast(20).Select(line => "  " + line)]));
+            throw new SandboxException(string.Join(System.Environment.NewLine, [$"network/{command} failed:", .. process.Output().TakeLast(20).Select(line => "  " + line)]));
         }
     }
 
-    private string ProfileFile(string msp) => Path.Combine(data, $"connection-{msp}.json");
+    public string Profile(string msp) => Path.Combine(data, $"connection-{msp}.json");
 
-    private JsonObject Profile(string msp) => JsonNode.Parse(File.ReadAllText(ProfileFile(msp))) as JsonObject ?? throw new JsonException($"{ProfileFile(msp)} is no object");
+    private JsonObject ReadProfile(string msp) => JsonNode.Parse(File.ReadAllText(Profile(msp))) as JsonObject ?? throw new JsonException($"{Profile(msp)} is no object");
 
     private string Organisation(string msp) => Path.Combine(data, "crypto", "peerOrganizations", Domain(msp));
 

@@ -59,7 +59,7 @@ internal sealed partial class HospitalPart(
         ["Server"] = new JsonObject { ["Urls"] = Address.GetLeftPart(UriPartial.Authority) },
         ["Database"] = new JsonObject { ["Engine"] = "sqlite", ["File"] = DatabaseFile },
         ["Fhir"] = new JsonObject { ["BaseUrl"] = fhir.Address.ToString() },
-        ["Ledger"] = LedgerSection(),
+        ["Ledger"] = new JsonObject { ["Profile"] = ledger.Profile(hospital.Msp), ["PortalMsp"] = SampleConsortium.PortalMsp },
         ["Watching"] = new JsonObject
         {
             ["Interval"] = "00:00:01",
@@ -77,6 +77,7 @@ internal sealed partial class HospitalPart(
             ["PeopleCas"] = new JsonArray(hospital.PeopleRoot.CertificateFile),
             ["BridgeCas"] = new JsonArray(ledger.Root(hospital.Msp).CertificateFile),
             ["Interval"] = "00:00:02",
+            ["PortalName"] = "Sample patient portal",
         },
         ["Certificates"] = new JsonObject
         {
@@ -84,19 +85,9 @@ internal sealed partial class HospitalPart(
             ["StatusKey"] = hospital.StatusKey.KeyFile,
             ["SyncInterval"] = "00:00:02",
         },
+        ["SignIn"] = new JsonObject { ["SamplePeople"] = "true" },
         ["Access"] = new JsonObject { ["People"] = new JsonArray([.. people.Select(Person)]) },
     };
-
-    private JsonObject LedgerSection()
-    {
-        var section = ledger.Settings(hospital.Msp);
-        section["Channel"] = ContractCalls.Channel;
-        section["Chaincode"] = ContractCalls.Chaincode;
-        section["PortalMsp"] = SampleConsortium.PortalMsp;
-        section["Certificate"] = ledger.Client(hospital.Msp).CertificateFile;
-        section["Key"] = ledger.Client(hospital.Msp).KeyFile;
-        return section;
-    }
 
     private static JsonNode Person(SamplePerson person)
     {

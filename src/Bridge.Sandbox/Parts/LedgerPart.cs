@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using Bridge.Ledger;
 using Bridge.Sandbox.Consortium;
 using Bridge.Sandbox.Processes;
 using Bridge.Sandbox.Setup;
@@ -13,7 +12,6 @@ namespace Bridge.Sandbox.Parts;
 internal sealed partial class LedgerPart(Checkout checkout, string data, string consortiumFile, string logs, int firstPort) : ILedgerPart
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
-    private static readonly string[] Organisations = ["HospitalAMSP", "HospitalBMSP", "PortalMSP"];
 
     private ChildProcess? process;
 
@@ -38,16 +36,12 @@ internal sealed partial class LedgerPart(Checkout checkout, string data, string 
         await process.WaitForOutputAsync(Ready(), Limit, ct);
     }
 
-    /// <summary>Address of an organisation's gateway.</summary>
-    public Uri Endpoint(string msp) =>
-        new(string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{firstPort + Array.IndexOf(Organisations, msp)}"));
-
     public bool FindsValues => true;
 
     /// <summary>The contract looks at the file when it is asked to initialise: nothing is left to do.</summary>
     public Task DistributeAsync(string consortiumFile, CancellationToken ct) => Task.CompletedTask;
 
-    public JsonObject Settings(string msp) => new() { ["Endpoints"] = new JsonArray(Endpoint(msp).GetLeftPart(UriPartial.Authority)) };
+    public JsonObject Settings(string msp) => new() { ["Endpoints"] = new JsonArray(this.Endpoint(msp).GetLeftPart(UriPartial.Authority)) };
 
     public IReadOnlyList<string> Find(string text) => [.. Traces.InDatabase(DatabaseFile, text).Select(table => $"ledger table {table}")];
 
@@ -55,7 +49,13 @@ internal sealed partial class LedgerPart(Checkout checkout, string data, string 
 
     public KeyPair Client(string msp) => KeyPair.In(Path.Combine(data, "crypto", msp, "clients"), "bridge");
 
-    public Gateway Connect(string msp) => Gateway.Connect(ConnectionProfile.Load(Path.Combine(data, $"connection-{msp}.json")).ToGatewayOptions());
+    public string Profile(string msp) => Path.Combine(data, $"connection-{msp}.json");
+
+    public async Task<string> EndedAsync(CancellationToken ct)
+    {
+        await Process.WaitForExitAsync(ct);
+        return $"{Process.Command.Name} ended by itself (exit code {Process.ExitCode}); see {Process.Command.LogFile}";
+    }
 
     public async Task StopAsync()
     {

@@ -3,34 +3,42 @@ using System.Net.Sockets;
 
 namespace Bridge.Sandbox.Processes;
 
-/// <summary>Ports on the loopback address.</summary>
+/// <summary>
+/// Ports on the loopback address, chosen once and kept, so that a part can be restarted where others look for it. They lie below those that systems hand to outgoing connections (Linux from 32768,
+/// others from 49152): a part that is away must not find its port taken by somebody's connection, not even by one that looks for the part itself.
+/// </summary>
 internal static class Ports
 {
-    /// <summary>A port that nobody listens on at this moment. Chosen once and kept, so that a part can be restarted where others look for it.</summary>
-    public static int Free()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
+    private const int First = 10_000;
+    private const int Last = 32_700;
+
+    private static readonly HashSet<int> Given = [];
+
+    /// <summary>A port that nobody listens on at this moment, and that this process has not given before.</summary>
+    public static int Free() => FreeRun(0, 1);
 
     /// <summary>The wished port when it and the ones after it are free, else others.</summary>
     /// <param name="wished">0: any.</param>
     /// <param name="count">So many in a row.</param>
     public static int FreeRun(int wished, int count)
     {
-        for (var first = wished == 0 ? Free() : wished; ; first = Free())
-        {
-            if (first + count <= IPEndPoint.MaxPort && Enumerable.Range(first, count).All(IsFree))
+        lock (Given)
+            for (var first = wished == 0 ? Any(count) : wished; ; first = Any(count))
             {
-                return first;
+                var run = Enumerable.Range(first, count).ToList();
+                if (run.TrueForAll(IsFree) && (first == wished || !run.Exists(Given.Contains)))
+                {
+                    Given.UnionWith(run);
+                    return first;
+                }
             }
-        }
     }
 
     /// <summary>Whether nobody listens on it at this moment.</summary>
     public static bool IsFree(int port)
     {
+        if (port is < 1 or > IPEndPoint.MaxPort)
+            return false;
         try
         {
             using var listener = new TcpListener(IPAddress.Loopback, port) { ExclusiveAddressUse = true };
@@ -42,4 +50,6 @@ internal static class Ports
             return false;
         }
     }
+
+    private static int Any(int count) => Random.Shared.Next(First, Last - count);
 }

@@ -25,7 +25,7 @@ internal static class Reader
             Statement = doctor.Statement,
             Confirmation = doctor.Confirmation,
             Revocation = doctor.Revocation,
-            Status = await ledger.ReadStatusAsync(hospital, ct),
+            Status = await ledger.ReadStatusOfAsync(hospital, Digest.Parse(doctor.Thumbprint), ct),
         };
         var verdict = RecordVerifier.Verify(file, new TrustAnchor(hospital, trust), patient, DateTimeOffset.UtcNow);
         return verdict.Outcome == RecordOutcome.Valid && verdict.Summary!.Id == id

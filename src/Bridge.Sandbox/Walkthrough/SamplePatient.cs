@@ -9,7 +9,7 @@ namespace Bridge.Sandbox.Walkthrough;
 /// <summary>What the patient's browser does, with the ticket from the desk as its only trust: key, consent, proof of the code, erasure.</summary>
 internal sealed class SamplePatient : IDisposable
 {
-    private const string Notice = "Your doctor signs a minimal summary of a visit; you and patients like you can find each other by it. You can end this at any time.";
+    private static readonly ConsentNotice Notice = ConsentNotice.Shipped[0];
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
     private readonly ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
@@ -44,7 +44,7 @@ internal sealed class SamplePatient : IDisposable
     public async Task RequestAsync(SummaryLedger portal, CancellationToken ct)
     {
         var request = EnrolmentRequest.Create(
-            ticket.Code.Derive(ticket.Hospital, ticket.CaDigests), SampleConsortium.PortalMsp, key, [Purposes.Peers], [SampleConsortium.PortalMsp], Notice, "en",
+            ticket.Code.Derive(ticket.Hospital, ticket.CaDigests), SampleConsortium.PortalMsp, key, [Purposes.Peers], [SampleConsortium.PortalMsp], Notice.Text, Notice.Language,
             DateOnly.FromDateTime(DateTime.UtcNow.AddYears(2)));
         await portal.RequestEnrolmentAsync(
             ticket.Hospital, new EnrolmentSubmission(Handle.New(), request, Salt.New(), Salt.New(), Handle.New(), Salt.New()), ct);

@@ -178,8 +178,8 @@ const metadata = () => ({
   software: { name: 'Bridge sample FHIR server' },
   rest: [{
     mode: 'server',
-    resource: ['Patient', 'Encounter', 'Condition', 'Procedure', 'MedicationRequest', 'Practitioner', 'PractitionerRole', 'Subscription'].map((type) => ({
-      type, interaction: ['read', 'search-type', 'create', 'update', 'delete'].map((code) => ({ code })),
+    resource: ['Patient', 'Encounter', 'Condition', 'Procedure', 'MedicationRequest', 'Practitioner', 'PractitionerRole', 'Subscription', 'Provenance', 'Task'].map((type) => ({
+      type, conditionalCreate: true, interaction: ['read', 'search-type', 'create', 'update', 'delete'].map((code) => ({ code })),
       searchParam: type === 'Encounter' ? [{ name: '_lastUpdated', type: 'date' }, { name: 'patient', type: 'reference' }] : undefined,
     })),
   }],

@@ -73,7 +73,7 @@ internal sealed class FixtureContract : IAsyncDisposable
     {
         if (!File.Exists(Path.Combine(Folder, "node_modules", "fabric-shim", "cli.js")))
             throw new InvalidOperationException($"run 'npm ci' in {Folder} first (tests/run.sh does)");
-        var port = FreePort();
+        var port = Bridge.Sandbox.Processes.Ports.Free();
         var start = new ProcessStartInfo("node") { WorkingDirectory = Folder, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var argument in new[]
         {
@@ -116,13 +116,6 @@ internal sealed class FixtureContract : IAsyncDisposable
         {
             return false;
         }
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private static string FindRoot()

@@ -4,6 +4,7 @@ using Bridge.Hospital.Operations;
 using Bridge.Hospital.Store;
 using Bridge.Ledger;
 using Bridge.Records;
+using Bridge.Tests.Hospital;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
@@ -21,10 +22,11 @@ public class AnchoringTests(HospitalFixture fixture)
 
     private sealed class DiedException(string point) : Exception(point);
 
-    [Fact]
-    public async Task Worker_DiesAtEachPoint_NothingLostNothingTwice()
+    [Theory]
+    [OnBothEngines]
+    public async Task Worker_DiesAtEachPoint_NothingLostNothingTwice(Engine engine)
     {
-        await using var rig = await Rig.StartAsync(fixture, ByHand);
+        await using var rig = await Rig.StartAsync(fixture, engine, ByHand);
         var signed = new SignedFor(rig, await rig.EnrolAsync(), await fixture.PractitionerAsync(rig.Doctors.Keys.Single()));
         var ct = TestContext.Current.CancellationToken;
         foreach (var (point, i) in ((string[])["anchoring.1", "anchoring.2", "anchoring.3", "anchoring.4", "anchoring.5"]).Select((point, i) => (point, i)))
@@ -46,10 +48,11 @@ public class AnchoringTests(HospitalFixture fixture)
         }
     }
 
-    [Fact]
-    public async Task Worker_TwiceAtOnceOnTwoInstances_AnchorsEachOnce()
+    [Theory]
+    [OnBothEngines]
+    public async Task Worker_TwiceAtOnceOnTwoInstances_AnchorsEachOnce(Engine engine)
     {
-        await using var rig = await Rig.StartAsync(fixture, ByHand);
+        await using var rig = await Rig.StartAsync(fixture, engine, ByHand);
         var practitioner = await fixture.PractitionerAsync(rig.Doctors.Keys.Single());
         var encounters = new List<string>();
         for (var i = 0; i < 3; i++)
@@ -95,6 +98,41 @@ public class AnchoringTests(HospitalFixture fixture)
     }
 
     [Fact]
+    public async Task ReadBack_RefusedAfterAnUnknownOutcome_IsAskedAgainAndNothingIsSentTwice()
+    {
+        await using var rig = await Rig.StartAsync(fixture, ByHand);
+        var signed = new SignedFor(rig, await rig.EnrolAsync(), await fixture.PractitionerAsync(rig.Doctors.Keys.Single()));
+        var encounter = await signed.EncounterAsync(Source.Codes[0]);
+        var real = rig.Services.GetRequiredService<AnchorCalls>();
+        var (asked, read) = (0, 0);
+        var deaf = real with
+        {
+            AnchorAsync = async (doctors, items, token) =>
+            {
+                asked++;
+                var outcomes = await real.AnchorAsync(doctors, items, token);
+                return [.. outcomes.Select(outcome => outcome with { Result = AnchorResult.Unknown, Receipt = null })];
+            },
+            // A peer whose record of the hospital is not there yet refuses the question itself.
+            ReadAsync = (ids, token) => read++ == 0
+                ? rig.Services.GetRequiredService<SummaryLedger>().ReadSummariesAsync("NoSuchMSP", ids, token)
+                : real.ReadAsync(ids, token),
+        };
+
+        await rig.UntilAsync("the refusal", async () =>
+        {
+            var refused = await Record.ExceptionAsync(() => Worker(rig, calls: deaf).RunAsync(TestContext.Current.CancellationToken));
+            Assert.True(refused is null or LedgerRefusalException, refused?.ToString());
+            return refused is not null;
+        });
+        // Its fate is open: it neither goes back to the queue nor fails.
+        Assert.Equal(SummaryStatus.Anchoring, (await rig.RowOfAsync(encounter))!.Status);
+        await UntilAnchoredAsync(rig, encounter, Worker(rig, calls: deaf));
+
+        Assert.Equal((1, 2, 1), (asked, read, await OnLedgerAsync(rig)));
+    }
+
+    [Fact]
     public async Task Doctor_RevokedBetweenSigningAndCommit_SummaryGoesBackAndTheDecisionIsKept()
     {
         // The hospital's copy of the directory is old: it is the contract that says no.
@@ -120,6 +158,22 @@ public class AnchoringTests(HospitalFixture fixture)
         Assert.Equal("APPROVED", (await rig.ApproveAsync(staying.Statement.Licence, row.SummaryId)).Outcome);
         await UntilAnchoredAsync(rig, encounter, Worker(rig));
         Assert.Equal(1, await OnLedgerAsync(rig));
+    }
+
+    [Fact]
+    public async Task Doctor_ReportsKeyLostAfterSigning_NothingSignedWithItLeaves()
+    {
+        await using var rig = await Rig.StartAsync(fixture, ByHand);
+        var (licence, doctor) = rig.Doctors.Single();
+        var signed = new SignedFor(rig, await rig.EnrolAsync(), await fixture.PractitionerAsync(licence), licence);
+        var encounter = await signed.EncounterAsync(Source.Codes[0]);
+        Assert.Equal("REPORTED", (await rig.PostAsync(licence, $"/api/keys/{Digest.Of(doctor.Keys.Der())}/lost")).Outcome);
+
+        await Worker(rig).RunAsync(TestContext.Current.CancellationToken);
+
+        var row = (await rig.RowOfAsync(encounter))!;
+        Assert.Equal((SummaryStatus.AwaitingCoSign, "DOCTOR_LOST"), (row.Status, row.Reason));
+        Assert.Equal(0, await OnLedgerAsync(rig));
     }
 
     [Fact]

@@ -9,6 +9,7 @@ using Bridge.Hospital.Watching;
 using Bridge.Ledger;
 using Bridge.Records;
 using Bridge.Sandbox.Consortium;
+using Bridge.Tests.Hospital;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
@@ -21,10 +22,11 @@ public class EnrolmentTests(HospitalFixture fixture)
 {
     private sealed class DiedException(string point) : Exception(point);
 
-    [Fact]
-    public async Task Worker_DiesAtEachPoint_EnrolsAndWithdrawsOnce()
+    [Theory]
+    [OnBothEngines]
+    public async Task Worker_DiesAtEachPoint_EnrolsAndWithdrawsOnce(Engine engine)
     {
-        await using var rig = await Rig.StartAsync(fixture, ("Operations:Workers", "false"), ("Certificates:SyncInterval", "00:00:01"));
+        await using var rig = await Rig.StartAsync(fixture, engine, ("Operations:Workers", "false"), ("Certificates:SyncInterval", "00:00:01"));
         var ct = TestContext.Current.CancellationToken;
         RigPatient? last = null;
         foreach (var point in (string[])["enrolment.1", "enrolment.2", "enrolment.3", "enrolment.4"])
@@ -63,9 +65,9 @@ public class EnrolmentTests(HospitalFixture fixture)
         // Somebody knows the code's id, as the portal does, but not the code; and somebody swaps the key under a right MAC.
         var guessed = Request.Create(
             new EnrolmentKeys(ticket.Hospital, ticket.CaDigests, right.CodeId, RandomNumberGenerator.GetBytes(32)), SampleConsortium.PortalMsp, thief, [Purposes.Peers],
-            [SampleConsortium.PortalMsp], "text", "en", expires);
+            [SampleConsortium.PortalMsp], ConsentNotice.Shipped[0].Text, "en", expires);
         using var patientKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var good = Request.Create(right, SampleConsortium.PortalMsp, patientKey, [Purposes.Peers], [SampleConsortium.PortalMsp], "text", "en", expires);
+        var good = Request.Create(right, SampleConsortium.PortalMsp, patientKey, [Purposes.Peers], [SampleConsortium.PortalMsp], ConsentNotice.Shipped[0].Text, "en", expires);
         await rig.Actors.RequestAsync(Rig.Msp, guessed);
         await rig.Actors.RequestAsync(Rig.Msp, guessed with { Mac = good.Mac });
         var id = opened.GetProperty("enrolment").GetInt64();
@@ -104,7 +106,7 @@ public class EnrolmentTests(HospitalFixture fixture)
         Assert.True(EnrolmentTicket.TryParse(opened.GetProperty("fragment").GetString(), out var ticket));
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         await rig.Actors.RequestAsync(Rig.Msp, Request.Create(
-            ticket!.Code.Derive(ticket.Hospital, ticket.CaDigests), SampleConsortium.PortalMsp, key, [Purposes.Peers], [SampleConsortium.PortalMsp], "text", "en",
+            ticket!.Code.Derive(ticket.Hospital, ticket.CaDigests), SampleConsortium.PortalMsp, key, [Purposes.Peers], [SampleConsortium.PortalMsp], ConsentNotice.Shipped[0].Text, "en",
             DateOnly.FromDateTime(DateTime.UtcNow.AddYears(1))));
         await rig.UntilAsync("an empty mailbox", async () =>
             (await rig.Services.GetRequiredService<SummaryLedger>().ReadEnrolmentsAsync(Rig.Msp, null, 200, TestContext.Current.CancellationToken)).Items.Count == 0);
@@ -177,7 +179,8 @@ public class EnrolmentTests(HospitalFixture fixture)
         var services = rig.Services;
         return new EnrolmentWorker(
             rig.Database, services.GetRequiredService<SummaryLedger>(), services.GetRequiredService<EnrolmentOptions>(), services.GetRequiredService<LedgerOptions>(),
-            services.GetRequiredService<HospitalOptions>(), new Instance(), new CrashPoints(crashAt, at => throw new DiedException(at)), services.GetRequiredService<WatchingSignals>(),
+            services.GetRequiredService<HospitalOptions>(), new Instance(), new CrashPoints(crashAt, at => throw new DiedException(at)), services.GetRequiredService<EnrolmentSignals>(),
+            services.GetRequiredService<WatchingSignals>(),
             services.GetRequiredService<HospitalMetrics>(), TimeProvider.System, NullLogger<EnrolmentWorker>.Instance);
     }
 

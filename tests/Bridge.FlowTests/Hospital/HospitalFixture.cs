@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Bridge.FlowTests.Ledger;
+using Bridge.FlowTests.WebConsole;
 using Bridge.Sandbox.Processes;
 using Bridge.Sandbox.Setup;
 using Xunit;
@@ -14,19 +15,28 @@ namespace Bridge.FlowTests.Hospital;
 /// A ledger of its own (a hospital discards requests that it did not ask for, so it shares its mailbox with no other tests) and a FHIR server. Tests of this
 /// collection run one after the other; each makes its own patients and doctors.
 /// </summary>
-public sealed partial class HospitalFixture : IAsyncLifetime
+public partial class HospitalFixture : IAsyncLifetime
 {
     private readonly string folder = Directory.CreateTempSubdirectory("bridge-hospital-").FullName;
-    private readonly LedgerFixture ledger = new();
+    private readonly LedgerFixture ledger;
     private readonly HttpClient http = new();
     private ChildProcess? fhir;
     private int made;
 
+    public HospitalFixture()
+        : this(new LedgerFixture())
+    {
+    }
+
+    protected HospitalFixture(LedgerFixture ledger) => this.ledger = ledger;
+
     internal LedgerFixture Ledger => ledger;
+
+    internal ConsoleBrowser Browser { get; } = new();
 
     internal Uri Fhir { get; private set; } = null!;
 
-    public async ValueTask InitializeAsync()
+    public virtual async ValueTask InitializeAsync()
     {
         var ct = CancellationToken.None;
         var checkout = Checkout.Find();
@@ -51,8 +61,23 @@ public sealed partial class HospitalFixture : IAsyncLifetime
         return (await response.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("id").GetString()!;
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>A resource as the server has it.</summary>
+    public async Task<JsonObject> GetAsync(string type, string id) => (await http.GetFromJsonAsync<JsonObject>(new Uri(Fhir, $"{type}/{id}")))!;
+
+    /// <summary>All resources that a search finds.</summary>
+    public async Task<IReadOnlyList<JsonObject>> SearchAsync(string query) =>
+        [.. ((JsonArray?)(await http.GetFromJsonAsync<JsonObject>(new Uri(Fhir, query)))!["entry"])?.Select(entry => (JsonObject)entry!["resource"]!.DeepClone()) ?? []];
+
+    public async Task DeleteAsync(string type, string id)
     {
+        using var response = await http.DeleteAsync(new Uri(Fhir, $"{type}/{id}"));
+        response.EnsureSuccessStatusCode();
+    }
+
+    public virtual async ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        await Browser.DisposeAsync();
         if (fhir is not null)
             await fhir.DisposeAsync();
         await ledger.DisposeAsync();
@@ -64,8 +89,23 @@ public sealed partial class HospitalFixture : IAsyncLifetime
     private static partial Regex FhirReady();
 }
 
-[CollectionDefinition(Name, DisableParallelization = false)]
+/// <summary>Tests of one collection run one after the other. There are several, each with a ledger and a FHIR server of its own, so that more than one runs at a time.</summary>
+[CollectionDefinition(Name)]
 public sealed class HospitalCollection : ICollectionFixture<HospitalFixture>
 {
     public const string Name = "Hospital";
+}
+
+/// <summary>What is asked and looked at from outside.</summary>
+[CollectionDefinition(Name)]
+public sealed class HospitalPagesCollection : ICollectionFixture<HospitalFixture>
+{
+    public const string Name = "Hospital, its pages";
+}
+
+/// <summary>Processes that are killed, a good third of all time.</summary>
+[CollectionDefinition(Name)]
+public sealed class KilledHospitalCollection : ICollectionFixture<HospitalFixture>
+{
+    public const string Name = "Hospital, killed";
 }

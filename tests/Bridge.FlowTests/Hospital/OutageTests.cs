@@ -1,5 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
+using Bridge.Hospital.Store;
+using Bridge.Sandbox.Parts;
+using Bridge.Tests.Hospital;
 using Xunit;
 
 namespace Bridge.FlowTests.Hospital;
@@ -7,12 +10,13 @@ namespace Bridge.FlowTests.Hospital;
 [Collection(HospitalCollection.Name)]
 public class OutageTests(HospitalFixture fixture)
 {
-    [Fact]
-    public async Task Ready_FhirServerAndLedgerUnreachable_NamesBothAndRecovers()
+    [Theory]
+    [OnBothEngines]
+    public async Task Ready_FhirServerAndLedgerUnreachable_NamesBothAndRecovers(Engine engine)
     {
         using var fhir = new Gate(fixture.Fhir);
         using var ledger = new Gate(fixture.Ledger.Ledger.Endpoint(Rig.Msp));
-        await using var rig = Rig.Create(fixture);
+        await using var rig = await Rig.CreateAsync(fixture, engine);
         await rig.StartAsync(("Fhir:BaseUrl", fhir.Address.ToString()), ("Ledger:Endpoints:0", ledger.Address.ToString()));
 
         var last = await rig.GetAsync("operator", "/health/ready");
@@ -31,11 +35,63 @@ public class OutageTests(HospitalFixture fixture)
         await rig.UntilAsync("recovery", async () => (last = await rig.GetAsync("operator", "/health/ready")).Status == HttpStatusCode.OK, state: () => Task.FromResult(last.Body.ToString()));
     }
 
+    [Fact]
+    public async Task Ready_DatabaseServerGoneForAMinute_NamesItAndWorkGoesOnByItselfInOrder()
+    {
+        var clock = new JumpingTime();
+        await using var server = await MariaDbServer.StartAsync();
+        await using var rig = Rig.Create(fixture);
+        rig.Clock = clock;
+        rig.Use(await server.NewDatabaseAsync());
+        var licence = (await rig.AddDoctorAsync()).Statement.Licence;
+        // What one patient's doctor signs waits almost a minute: it becomes due while the database is away.
+        await rig.StartAsync(("Anchoring:MinPatients", "2"), ("Anchoring:MinDelay", "00:00:50"), ("Anchoring:MaxDelay", "00:00:50"));
+        var patient = await rig.EnrolAsync();
+        var practitioner = await fixture.PractitionerAsync(licence);
+        var signed = new List<string>();
+        foreach (var code in Source.Codes.Take(3))
+        {
+            signed.Add(await fixture.EncounterAsync(patient.FhirId, practitioner, code));
+            Assert.Equal("APPROVED", (await rig.ApproveAsync(licence, await rig.QueuedAsync(licence, signed[^1]))).Outcome);
+        }
+
+        await server.KillAsync();
+        var last = await rig.GetAsync("operator", "/health/live");
+        Assert.Equal(HttpStatusCode.OK, last.Status);
+        await rig.UntilAsync("the database to be missed", async () => (last = await rig.GetAsync("operator", "/health/ready")).Status == HttpStatusCode.ServiceUnavailable && Detail(last, "database") is not null);
+        // The record goes on meanwhile, and a minute passes for the bridge.
+        var meanwhile = await fixture.EncounterAsync(patient.FhirId, practitioner, Source.Codes[3]);
+        clock.Jump(TimeSpan.FromMinutes(1));
+        await rig.UntilAsync("the database to be missed still", async () => Detail(last = await rig.GetAsync("operator", "/health/ready"), "database") is not null);
+        await server.RunAsync();
+
+        await rig.UntilAsync("recovery", async () => (last = await rig.GetAsync("operator", "/health/ready")).Status == HttpStatusCode.OK, state: () => Task.FromResult(last.Body.ToString()));
+        Assert.Equal("APPROVED", (await rig.ApproveAsync(licence, await rig.QueuedAsync(licence, meanwhile))).Outcome);
+        clock.Jump(TimeSpan.FromMinutes(1));
+        foreach (var encounter in (string[])[.. signed, meanwhile])
+            await rig.UntilStatusAsync(encounter, SummaryStatus.Anchored);
+        var order = await rig.Database.ReadAsync(work => work.ListAsync<string>(
+            "SELECT s.encounter_key FROM receipt r JOIN summary s ON s.row_id = r.row_id ORDER BY r.block_number"), TestContext.Current.CancellationToken);
+        Assert.Equal([.. signed, meanwhile], order);
+        Assert.DoesNotContain(patient.FhirId, rig.LogText.ToString(), StringComparison.Ordinal);
+        await rig.StopAsync();
+    }
+
     /// <summary>What a check that is not ready says; null where it is ready.</summary>
     private static string? Detail(Answer answer, string name)
     {
         var check = answer.Body.GetProperty("checks").EnumerateArray().Single(check => check.GetProperty("name").GetString() == name);
         return check.GetProperty("ready").GetBoolean() ? null : check.GetProperty("detail").GetString();
+    }
+
+    /// <summary>This machine's clock, which can be put forward.</summary>
+    private sealed class JumpingTime : TimeProvider
+    {
+        private long _ahead;
+
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + TimeSpan.FromTicks(Interlocked.Read(ref _ahead));
+
+        public void Jump(TimeSpan by) => Interlocked.Add(ref _ahead, by.Ticks);
     }
 
     /// <summary>An address where nobody listens until it is opened; then whatever comes is passed on.</summary>

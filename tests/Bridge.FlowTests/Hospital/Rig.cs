@@ -4,12 +4,14 @@ using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Bridge.FlowTests.Ledger;
 using Bridge.Hospital;
 using Bridge.Hospital.Store;
 using Bridge.Records;
 using Bridge.Sandbox.Consortium;
 using Bridge.Sandbox.Setup;
+using Bridge.Tests.Hospital;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
@@ -49,7 +51,6 @@ internal sealed class Rig : IAsyncDisposable
             ["Server:AddressFile"] = Path.Combine(folder, "address"),
             ["Database:File"] = Path.Combine(folder, "hospital.db"),
             ["Fhir:BaseUrl"] = fixture.Fhir.ToString(),
-            ["Ledger:Endpoints:0"] = fixture.Ledger.Ledger.Endpoint(Msp).ToString(),
             ["Ledger:Certificate"] = bridge.CertificateFile,
             ["Ledger:Key"] = bridge.KeyFile,
             ["Ledger:CommitTimeout"] = "00:00:20",
@@ -73,6 +74,8 @@ internal sealed class Rig : IAsyncDisposable
             ["Certificates:SyncInterval"] = "00:00:00.500",
             ["Operations:Reconcile"] = "30.00:00:00",
         };
+        foreach (var (key, value) in fixture.Ledger.Ledger.Settings(Msp))
+            settings[value is JsonArray ? $"Ledger:{key}:0" : $"Ledger:{key}"] = (string)(value is JsonArray several ? several[0]! : value!)!;
         foreach (var (role, i) in ((string[])["operator", "desk", "registrar"]).Select((role, i) => (role, i)))
             AddPerson(i, role, role, null);
     }
@@ -92,6 +95,24 @@ internal sealed class Rig : IAsyncDisposable
 
     public StringBuilder LogText { get; } = new();
 
+    public string[] LogLines()
+    {
+        lock (LogText)
+            return LogText.ToString().Split('\n');
+    }
+
+    /// <summary>The hospital's clock; the ledger and the FHIR server keep their own.</summary>
+    public TimeProvider Clock { get; set; } = TimeProvider.System;
+
+    /// <summary>Whether guardians enrol the patients.</summary>
+    public bool Guardian { get; set; }
+
+    /// <summary>Until when patients consent.</summary>
+    public DateOnly ConsentUntil { get; set; } = DateOnly.FromDateTime(DateTime.UtcNow.AddYears(2));
+
+    /// <summary>What a patient's browser makes, or brings from her recovery kit.</summary>
+    public Func<ECDsa> PatientKey { get; set; } = () => ECDsa.Create(ECCurve.NamedCurves.nistP256);
+
     /// <summary>The configuration as arguments, for this process or another.</summary>
     public string[] Arguments(params (string Key, string Value)[] overrides)
     {
@@ -102,6 +123,57 @@ internal sealed class Rig : IAsyncDisposable
 
     /// <summary>A rig that is not started: doctors who are to sign in are added first.</summary>
     public static Rig Create(HospitalFixture fixture) => new(fixture, fixture.NewFolder());
+
+    /// <summary>As <see cref="Create"/>, on either engine.</summary>
+    public static async Task<Rig> CreateAsync(HospitalFixture fixture, Engine engine)
+    {
+        var rig = Create(fixture);
+        if (engine == Engine.MariaDb)
+            rig.Use(await (await MariaDbServer.SharedAsync()).NewDatabaseAsync());
+        return rig;
+    }
+
+    /// <summary>Another instance of the same hospital on the same database, in a folder of its own.</summary>
+    public Rig Beside()
+    {
+        var other = Create(fixture);
+        foreach (var (key, value) in settings)
+            if (key is not "Server:AddressFile")
+                other.settings[key] = value;
+        foreach (var (licence, doctor) in Doctors)
+            other.Doctors[licence] = doctor;
+        return other;
+    }
+
+    /// <summary>The database as another process sees it, while the hospital is one.</summary>
+    public Database OpenDatabase() => settings.TryGetValue("Database:ConnectionString", out var server)
+        ? new Database(Dialect.MySql, server)
+        : new Database(Dialect.Sqlite, Database.ForFile(settings["Database:File"]));
+
+    /// <summary>Keeps the data on a server; what a killed process held is free again soon.</summary>
+    public void Use(string connectionString)
+    {
+        settings["Database:Engine"] = "mysql";
+        settings["Database:ConnectionString"] = connectionString;
+        settings["Database:InstanceTimeout"] = "00:00:02";
+    }
+
+    /// <summary>Takes the ledger and the bridge's identity from a connection profile alone.</summary>
+    public void UseProfile(string file)
+    {
+        foreach (var key in (string[])["Certificate", "Key", "Endpoints:0", "TlsRoots", "ServerName"])
+            settings.Remove($"Ledger:{key}");
+        settings["Ledger:Profile"] = file;
+    }
+
+    /// <summary>A started hospital with one active doctor, on either engine.</summary>
+    public static async Task<Rig> StartAsync(HospitalFixture fixture, Engine engine, params (string Key, string Value)[] overrides)
+    {
+        var rig = await CreateAsync(fixture, engine);
+        await rig.AddDoctorAsync();
+        await rig.StartAsync(overrides);
+        return rig;
+    }
 
     /// <summary>A started hospital with one active doctor.</summary>
     public static async Task<Rig> StartAsync(HospitalFixture fixture, params (string Key, string Value)[] overrides)
@@ -115,14 +187,25 @@ internal sealed class Rig : IAsyncDisposable
     public async Task<Doctor> AddDoctorAsync()
     {
         var doctor = await Actors.ActiveDoctorAsync(Msp);
-        Doctors[doctor.Statement.Licence] = doctor;
-        AddPerson(10 + Doctors.Count, doctor.Statement.Licence, "doctor", doctor.Statement.Licence);
+        Add(doctor, doctor.Statement.Licence);
         return doctor;
+    }
+
+    /// <summary>Lets a doctor sign in under a name.</summary>
+    public void Add(Doctor doctor, string name)
+    {
+        var licence = doctor.Statement.Licence;
+        Doctors[licence] = doctor;
+        AddPerson(10 + Doctors.Count, name, "doctor", licence);
     }
 
     public async Task StartAsync(params (string Key, string Value)[] overrides)
     {
-        app = HospitalApp.Build(Arguments(overrides), builder => builder.Logging.AddProvider(new LogCapture(LogText)));
+        app = HospitalApp.Build(Arguments(overrides), builder =>
+        {
+            builder.Logging.AddProvider(new LogCapture(LogText));
+            builder.Services.AddSingleton(Clock);
+        });
         await app.StartAsync();
         BaseAddress = new Uri(app.Urls.First());
         foreach (var licence in Services.GetRequiredService<Bridge.Hospital.Operations.OperationsOptions>().Workers ? Doctors.Keys.ToArray() : [])
@@ -169,15 +252,15 @@ internal sealed class Rig : IAsyncDisposable
 
     public async Task<RigPatient> RequestAsync(string fhirId, params string[] purposes)
     {
-        var opened = await PostAsync("desk", "/api/enrolments", new { patient = fhirId });
+        var opened = await PostAsync("desk", "/api/enrolments", new { patient = fhirId, guardian = Guardian });
         if (opened.Status != HttpStatusCode.Created)
             throw new InvalidOperationException($"the desk was answered {opened.Status} {opened.Body}");
         if (!EnrolmentTicket.TryParse(opened.Body.GetProperty("fragment").GetString(), out var ticket))
             throw new InvalidOperationException("the fragment cannot be read");
-        var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var key = PatientKey();
         var request = EnrolmentRequest.Create(
             ticket!.Code.Derive(ticket.Hospital, ticket.CaDigests), SampleConsortium.PortalMsp, key, [Purposes.Peers, .. purposes], [SampleConsortium.PortalMsp],
-            "What you agree to.", "en", DateOnly.FromDateTime(DateTime.UtcNow.AddYears(2)));
+            ConsentNotice.Shipped[0].Text, "en", ConsentUntil);
         await Actors.RequestAsync(Msp, request);
         return new RigPatient(fhirId, opened.Body.GetProperty("enrolment").GetInt64(), key, request);
     }
@@ -196,18 +279,25 @@ internal sealed class Rig : IAsyncDisposable
         return id!;
     }
 
+    /// <summary>Waits until a doctor is asked to take a summary back.</summary>
+    public Task RetractionQueuedAsync(string licence, string summary) => UntilAsync($"retraction in the queue of {licence}", async () =>
+        (await GetAsync(licence, "/api/retractions/queue?limit=200")).Body.GetProperty("items").EnumerateArray().Any(item => item.GetProperty("id").GetString() == summary));
+
     /// <summary>Signs what the API shows, with the doctor's key, and sends it back.</summary>
-    public async Task<Answer> ApproveAsync(string licence, string summary)
+    /// <param name="licence">The doctor.</param>
+    /// <param name="summary">Which.</param>
+    /// <param name="queue"><c>cosign</c>, or <c>retractions</c>.</param>
+    public async Task<Answer> ApproveAsync(string licence, string summary, string queue = "cosign")
     {
-        var shown = await GetAsync(licence, $"/api/cosign/{summary}");
+        var shown = await GetAsync(licence, $"/api/{queue}/{summary}");
         if (shown.Status != HttpStatusCode.OK)
             return shown;
         var signing = shown.Body.GetProperty("signing").EnumerateArray().ToList();
         if (signing.Count == 0)
-            return await PostAsync(licence, $"/api/cosign/{summary}/approve", new { @protected = "", signature = "" });
+            return await PostAsync(licence, $"/api/{queue}/{summary}/approve", new { @protected = "", signature = "" });
         var mine = Doctors[licence];
         var offered = signing.Single(item => item.GetProperty("thumbprint").GetString() == Digest.Of(mine.Keys.Der()).ToString());
-        return await PostAsync(licence, $"/api/cosign/{summary}/approve", new
+        return await PostAsync(licence, $"/api/{queue}/{summary}/approve", new
         {
             @protected = offered.GetProperty("protected").GetString(),
             signature = Sign(mine.Keys, offered.GetProperty("signingInput").GetString()!),
@@ -220,6 +310,15 @@ internal sealed class Rig : IAsyncDisposable
         // As a browser signs: r and s, any S.
         return Bridge.Records.Base64Url.Encode(key.SignData(Encoding.ASCII.GetBytes(signingInput), HashAlgorithmName.SHA256));
     }
+
+    public Task<SummaryRow?> RowOfSummaryAsync(string summary) => Database.ReadAsync(work => SummaryRows.BySummaryAsync(work, summary));
+
+    public Task UntilSummaryAsync(string summary, SummaryStatus status) =>
+        UntilAsync($"summary to be {status}", async () => (await RowOfSummaryAsync(summary))?.Status == status);
+
+    /// <summary>The states add up with the server's own count.</summary>
+    public Task AddsUpAsync() => UntilAsync("the states to add up", async () =>
+        (await PostAsync("operator", "/api/operations/reconcile")).Body is { ValueKind: JsonValueKind.Object } sum && sum.GetProperty("difference").GetInt64() == 0);
 
     public Task<SummaryRow?> RowOfAsync(string encounter) =>
         Database.ReadAsync(work => work.FirstAsync<SummaryRow>($"SELECT {SummaryRows.Columns} FROM summary WHERE encounter_key = @encounter AND is_current = 1", new { encounter }));
@@ -252,7 +351,7 @@ internal sealed class Rig : IAsyncDisposable
     {
         settings[$"Access:People:{i}:Name"] = name;
         settings[$"Access:People:{i}:Roles:0"] = role;
-        settings[$"Access:People:{i}:TokenSha256"] = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Token(name))));
+        settings[$"Access:People:{i}:TokenSha256"] = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Token(licence ?? name))));
         if (licence is not null)
             settings[$"Access:People:{i}:Licence"] = licence;
     }

@@ -44,14 +44,7 @@ internal static class Source
             ["period"] = new JsonObject { ["start"] = Text(ended.AddHours(-1)), ["end"] = Text(ended) },
         };
         if (practitioner is not null)
-            encounter["participant"] = new JsonArray(new JsonObject
-            {
-                ["type"] = new JsonArray(new JsonObject
-                {
-                    ["coding"] = new JsonArray(new JsonObject { ["system"] = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", ["code"] = "ATND" }),
-                }),
-                ["individual"] = new JsonObject { ["reference"] = $"Practitioner/{practitioner}" },
-            });
+            encounter["participant"] = Attending(practitioner);
         if (id is not null)
             encounter["id"] = id;
         encounter["id"] = await fixture.PutAsync(encounter);
@@ -60,6 +53,16 @@ internal static class Source
         encounter["status"] = status;
         return await fixture.PutAsync(encounter);
     }
+
+    /// <summary>Who treats, as an encounter's participants say it.</summary>
+    public static JsonArray Attending(string practitioner) => new(new JsonObject
+    {
+        ["type"] = new JsonArray(new JsonObject
+        {
+            ["coding"] = new JsonArray(new JsonObject { ["system"] = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", ["code"] = "ATND" }),
+        }),
+        ["individual"] = new JsonObject { ["reference"] = $"Practitioner/{practitioner}" },
+    });
 
     public static JsonObject Condition(string patient, string encounter, string code) => new()
     {
@@ -74,6 +77,70 @@ internal static class Source
         ["subject"] = new JsonObject { ["reference"] = $"Patient/{patient}" },
         ["encounter"] = new JsonObject { ["reference"] = $"Encounter/{encounter}" },
     };
+
+    public static JsonObject Procedure(string patient, string encounter, string code) => new()
+    {
+        ["resourceType"] = "Procedure",
+        ["status"] = "completed",
+        ["code"] = Coded("http://snomed.info/sct", code),
+        ["subject"] = new JsonObject { ["reference"] = $"Patient/{patient}" },
+        ["encounter"] = new JsonObject { ["reference"] = $"Encounter/{encounter}" },
+    };
+
+    /// <summary>Changes an encounter as its EHR would.</summary>
+    public static async Task ChangeAsync(this HospitalFixture fixture, string encounter, Action<JsonObject> change)
+    {
+        var resource = await fixture.GetAsync("Encounter", encounter);
+        change(resource);
+        await fixture.PutAsync(resource);
+    }
+
+    /// <summary>A new version that says the same.</summary>
+    public static Task TouchAsync(this HospitalFixture fixture, string encounter) => fixture.ChangeAsync(encounter, _ => { });
+
+    /// <summary>Another diagnosis in place of the encounter's first; the encounter itself is not touched.</summary>
+    public static async Task ReplaceDiagnosisAsync(this HospitalFixture fixture, string encounter, string code)
+    {
+        var condition = (await fixture.SearchAsync($"Condition?encounter=Encounter/{encounter}"))[0];
+        condition["code"] = Coded("http://snomed.info/sct", code);
+        await fixture.PutAsync(condition);
+    }
+
+    /// <summary>The encounter and what belongs to it turn out to be another patient's.</summary>
+    public static async Task MoveAsync(this HospitalFixture fixture, string encounter, string patient)
+    {
+        foreach (var condition in await fixture.SearchAsync($"Condition?encounter=Encounter/{encounter}"))
+        {
+            condition["subject"]!["reference"] = $"Patient/{patient}";
+            await fixture.PutAsync(condition);
+        }
+        await fixture.ChangeAsync(encounter, resource => resource["subject"]!["reference"] = $"Patient/{patient}");
+    }
+
+    /// <summary>One record is merged into another, as R4 says it: both name the other, and no encounter is rewritten.</summary>
+    public static async Task MergeAsync(this HospitalFixture fixture, string from, string into)
+    {
+        await fixture.LinkAsync(from, "replaced-by", into);
+        await fixture.LinkAsync(into, "replaces", from);
+    }
+
+    /// <summary>The merge was a mistake.</summary>
+    public static async Task PartAsync(this HospitalFixture fixture, params string[] patients)
+    {
+        foreach (var patient in patients)
+        {
+            var resource = await fixture.GetAsync("Patient", patient);
+            resource.Remove("link");
+            await fixture.PutAsync(resource);
+        }
+    }
+
+    private static async Task LinkAsync(this HospitalFixture fixture, string patient, string type, string other)
+    {
+        var resource = await fixture.GetAsync("Patient", patient);
+        resource["link"] = new JsonArray(new JsonObject { ["other"] = new JsonObject { ["reference"] = $"Patient/{other}" }, ["type"] = type });
+        await fixture.PutAsync(resource);
+    }
 
     private static JsonObject Coded(string system, string code) => new()
     {

@@ -1,6 +1,7 @@
 using System.Net;
 using Bridge.Hospital.Store;
 using Bridge.Records;
+using Bridge.Tests.Hospital;
 using Xunit;
 
 namespace Bridge.FlowTests.Hospital;
@@ -8,10 +9,11 @@ namespace Bridge.FlowTests.Hospital;
 [Collection(HospitalCollection.Name)]
 public class WalkTests(HospitalFixture fixture)
 {
-    [Fact]
-    public async Task Encounter_OfEnrolledPatient_IsSignedAnchoredAndErased()
+    [Theory]
+    [OnBothEngines]
+    public async Task Encounter_OfEnrolledPatient_IsSignedAnchoredAndErased(Engine engine)
     {
-        await using var rig = await Rig.StartAsync(fixture);
+        await using var rig = await Rig.StartAsync(fixture, engine);
         var licence = rig.Doctors.Keys.Single();
         var practitioner = await fixture.PractitionerAsync(licence);
         var patient = await rig.EnrolAsync();

@@ -4,7 +4,6 @@ using System.Text.Json.Nodes;
 
 using Bridge.Records;
 using Bridge.Sandbox.Consortium;
-using Contract = Bridge.Ledger.Contract;
 using ProposalOptions = Bridge.Ledger.ProposalOptions;
 
 namespace Bridge.FlowTests.Ledger;
@@ -31,14 +30,28 @@ internal sealed class Actors(LedgerFixture fixture)
 
     public static string[] Pair(string hospital) => [hospital, SampleConsortium.PortalMsp];
 
-    public SampleHospital Hospital(string msp) => Consortium.Find(msp);
+    /// <summary>Hospitals that joined the two of the beginning, by MSP id.</summary>
+    public Dictionary<string, SampleHospital> Joined { get; } = [];
+
+    public SampleHospital Hospital(string msp) => Joined.GetValueOrDefault(msp) ?? Consortium.Find(msp);
 
     public KeyPair Bridge(string msp) => fixture.Ledger.Client(msp);
 
     public string Folder() => Directory.CreateDirectory(Path.Combine(Path.GetDirectoryName(Consortium.ConsortiumFile)!, "made", $"{Interlocked.Increment(ref made)}")).FullName;
 
     /// <summary>A certificate for a doctor, issued by the hospital's people CA.</summary>
-    public KeyPair DoctorKeys(string msp, string name) => Hospital(msp).IssuePerson(Folder(), "doctor", name, DateTimeOffset.UtcNow);
+    public KeyPair DoctorKeys(string msp, string name) => Hospital(msp).IssuePerson(Folder(), "doctor", PersonRole.Doctor, name, DateTimeOffset.UtcNow);
+
+    /// <summary>A second certificate of the people CA for a key that has one.</summary>
+    public KeyPair CertifiedAs(PersonRole role, string msp, string name, KeyPair keys)
+    {
+        var again = KeyPair.In(Folder(), "again") with { KeyFile = keys.KeyFile };
+        using var key = keys.LoadKey();
+        var certificate = Hospital(msp).PeopleRoot.Issue(issuer => CertificateProfile.IssuePerson(
+            issuer, key.ExportSubjectPublicKeyInfo(), role, name, null, DateTimeOffset.UtcNow.AddMinutes(-5), DateTimeOffset.UtcNow.AddYears(1)));
+        File.WriteAllText(again.CertificateFile, PemEncoding.WriteString("CERTIFICATE", certificate));
+        return again;
+    }
 
     public Doctor NewDoctor(string msp, string name, KeyPair? keys = null, KeyPair? registrar = null)
     {
@@ -49,7 +62,7 @@ internal sealed class Actors(LedgerFixture fixture)
         return new Doctor(msp, statement.Handle, keys, statement, CompactJws.Sign(statement, key, registrar.Der()));
     }
 
-    public Task<string> ProposeAsync(Doctor doctor, Contract? by = null) => (by ?? fixture.Contract(doctor.Hospital)).SubmitAsync(
+    public Task<string> ProposeAsync(Doctor doctor, ContractClient? by = null) => (by ?? fixture.Contract(doctor.Hospital)).SubmitAsync(
         "ProposeDoctor", [doctor.Hospital],
         new JsonObject
         {
@@ -60,17 +73,17 @@ internal sealed class Actors(LedgerFixture fixture)
             ["leafSalt"] = Salt.New().ToString(),
         }, Hospitals, CancellationToken.None);
 
-    public Task<string> ConfirmAsync(Doctor doctor, KeyPair confirmer, Contract? by = null)
+    public Task<string> ConfirmAsync(Doctor doctor, KeyPair confirmer, ContractClient? by = null)
     {
         using var key = confirmer.LoadKey();
         return ConfirmAsync(doctor, CompactJws.Sign(DoctorConfirmation.Of(doctor.Statement, doctor.Signed), key, confirmer.Der()), by);
     }
 
-    public Task<string> ConfirmAsync(Doctor doctor, string confirmation, Contract? by = null) => (by ?? fixture.Contract(doctor.Hospital)).SubmitAsync(
+    public Task<string> ConfirmAsync(Doctor doctor, string confirmation, ContractClient? by = null) => (by ?? fixture.Contract(doctor.Hospital)).SubmitAsync(
         "ConfirmDoctor", [doctor.Hospital],
         new JsonObject { ["handle"] = doctor.Handle.ToString(), ["confirmation"] = confirmation, ["salt"] = Salt.New().ToString() }, Hospitals, CancellationToken.None);
 
-    public Task<string> RevokeAsync(Doctor doctor, KeyPair revoker, Contract? by = null)
+    public Task<string> RevokeAsync(Doctor doctor, KeyPair revoker, ContractClient? by = null)
     {
         using var key = revoker.LoadKey();
         var revocation = CompactJws.Sign(new DoctorRevocation(doctor.Hospital, doctor.Handle, doctor.Statement.Thumbprint, "key-lost"), key, revoker.Der());
@@ -94,7 +107,7 @@ internal sealed class Actors(LedgerFixture fixture)
         code ??= EnrolmentCode.New();
         var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = EnrolmentRequest.Create(
-            code.Derive(msp, CaDigestsOf(msp)), SampleConsortium.PortalMsp, key, [Purposes.Peers], [SampleConsortium.PortalMsp], "What you agree to.", "en",
+            code.Derive(msp, CaDigestsOf(msp)), SampleConsortium.PortalMsp, key, [Purposes.Peers], [SampleConsortium.PortalMsp], ConsentNotice.Shipped[0].Text, "en",
             DateOnly.FromDateTime(DateTime.UtcNow.AddYears(2)));
         return (request, key, code.ToPlainText());
     }
@@ -102,7 +115,7 @@ internal sealed class Actors(LedgerFixture fixture)
     public CaDigests CaDigestsOf(string msp) => new([Digest.Of(fixture.Ledger.Root(msp).Der())], [Digest.Of(Hospital(msp).PeopleRoot.Der())]);
 
     /// <summary>The portal puts a request into the hospital's mailbox; returns its handle.</summary>
-    public async Task<Handle> RequestAsync(string msp, EnrolmentRequest request, Contract? by = null)
+    public async Task<Handle> RequestAsync(string msp, EnrolmentRequest request, ContractClient? by = null)
     {
         var handle = Handle.New();
         await (by ?? fixture.Contract(SampleConsortium.PortalMsp)).SubmitAsync(
@@ -123,7 +136,7 @@ internal sealed class Actors(LedgerFixture fixture)
     public byte[] PatientCertificate(string msp, byte[] publicKey) => Hospital(msp).PatientCa.Issue(
         issuer => CertificateProfile.IssuePatient(issuer, publicKey, DateTimeOffset.UtcNow.AddMinutes(-5), DateTimeOffset.UtcNow.AddYears(1)));
 
-    public Task<string> EnrolAsync(string msp, Handle request, byte[] certificate, Handle patient, Handle consent, Handle index, Contract? by = null) =>
+    public Task<string> EnrolAsync(string msp, Handle request, byte[] certificate, Handle patient, Handle consent, Handle index, ContractClient? by = null) =>
         (by ?? fixture.Contract(msp)).SubmitAsync(
             "EnrolPatient", [msp],
             new JsonObject
@@ -185,7 +198,7 @@ internal sealed class Actors(LedgerFixture fixture)
     }
 
     public async Task<string> AnchorAsync(
-        JsonObject envelope, Handle doctor, Handle consent, string msp, string? doctorRecord = null, Contract? by = null, string[]? endorsers = null)
+        JsonObject envelope, Handle doctor, Handle consent, string msp, string? doctorRecord = null, ContractClient? by = null, string[]? endorsers = null)
     {
         doctorRecord ??= await ReadDoctorAsync(doctor, msp);
         return await (by ?? fixture.Contract(msp)).SubmitAsync(
@@ -216,7 +229,7 @@ internal sealed class Actors(LedgerFixture fixture)
         return (summary, envelope);
     }
 
-    public Task<string> EraseAsync(string msp, SummaryId id, string erasure, Contract? by = null, string[]? endorsers = null) =>
+    public Task<string> EraseAsync(string msp, SummaryId id, string erasure, ContractClient? by = null, string[]? endorsers = null) =>
         (by ?? fixture.Contract(SampleConsortium.PortalMsp)).SubmitAsync(
             "EraseSummary", [msp],
             new JsonObject

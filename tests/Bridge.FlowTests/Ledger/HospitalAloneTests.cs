@@ -61,10 +61,21 @@ public class HospitalAloneTests(LedgerFixture fixture)
     public async Task Hospital_ChangesAnotherHospitalsRegistrar_NotBridge()
     {
         var current = await ReadAsync(B);
-        var changed = HospitalRecord.Read(current.GetProperty("record"), out _)! with { Seq = 2, Registrar = Actors.DoctorKeys(B, "Friend").Der() };
+        var changed = HospitalRecord.Read(current.GetProperty("record"), out _)! with { Seq = 2, Registrar = Certified(PersonRole.Registrar) };
 
         await Refused.WithAsync("NOT_BRIDGE", () => ProposeAsync(changed, A));
     }
+
+    [Fact]
+    public async Task Hospital_NamesADoctorOrStatusKeyRegistrar_BadRecord()
+    {
+        var current = HospitalRecord.Read((await ReadAsync(B)).GetProperty("record"), out _)! with { Seq = 2 };
+        foreach (var role in new[] { PersonRole.Doctor, PersonRole.StatusKey })
+            await Refused.WithAsync("BAD_RECORD", () => ProposeAsync(current with { Registrar = Certified(role) }, B));
+        await Refused.WithAsync("BAD_RECORD", () => ProposeAsync(current with { StatusKey = Certified(PersonRole.Doctor) }, B));
+    }
+
+    private byte[] Certified(PersonRole role) => Actors.Hospital(B).IssuePerson(Actors.Folder(), "friend", role, "Friend", DateTimeOffset.UtcNow).Der();
 
     private HospitalRecord NewHospital(string msp)
     {

@@ -143,7 +143,7 @@ public class InsiderTests(LedgerFixture fixture)
     public async Task BridgeAdmin_CertifiesADoctorWithThePatientCa_BadDoctorCertificate()
     {
         var keys = KeyPair.Create(Actors.Folder(), "doctor", key => Actors.Hospital(A).PatientCa.Issue(issuer => CertificateProfile.IssuePerson(
-            issuer, key.ExportSubjectPublicKeyInfo(), "Dr. Minted", null, DateTimeOffset.UtcNow.AddMinutes(-5), DateTimeOffset.UtcNow.AddYears(1))));
+            issuer, key.ExportSubjectPublicKeyInfo(), PersonRole.Doctor, "Dr. Minted", null, DateTimeOffset.UtcNow.AddMinutes(-5), DateTimeOffset.UtcNow.AddYears(1))));
 
         await Refused.WithAsync("BAD_DOCTOR_CERTIFICATE", () => Actors.ProposeAsync(Actors.NewDoctor(A, "Dr. Minted", keys)));
     }
@@ -429,14 +429,19 @@ public class InsiderTests(LedgerFixture fixture)
 
     // One key in two roles.
     [Fact]
-    public async Task Registrar_EnrolsHisOwnKeyAsADoctor_KeyInOtherRole() =>
-        await Refused.WithAsync("KEY_IN_OTHER_ROLE", () => Actors.ProposeAsync(
-            Actors.NewDoctor(A, $"{Actors.Hospital(A).Name} registrar", Actors.Hospital(A).Registrar)));
+    public async Task Office_CertifiedAsADoctorTooWithItsKey_KeyInOtherRole()
+    {
+        foreach (var office in new[] { Actors.Hospital(A).Registrar, Actors.Hospital(A).StatusKey })
+            await Refused.WithAsync("KEY_IN_OTHER_ROLE", () => Actors.ProposeAsync(Actors.NewDoctor(A, "Dr. Twice", Actors.CertifiedAs(PersonRole.Doctor, A, "Dr. Twice", office))));
+    }
 
+    // A certificate in another role than the people CA gave it for.
     [Fact]
-    public async Task StatusKey_AsADoctor_KeyInOtherRole() =>
-        await Refused.WithAsync("KEY_IN_OTHER_ROLE", () => Actors.ProposeAsync(
-            Actors.NewDoctor(A, $"{Actors.Hospital(A).Name} status key", Actors.Hospital(A).StatusKey)));
+    public async Task Office_ShowsItsOwnCertificateAsADoctors_BadDoctorCertificate()
+    {
+        foreach (var (office, name) in new[] { (Actors.Hospital(A).Registrar, "registrar"), (Actors.Hospital(A).StatusKey, "status key") })
+            await Refused.WithAsync("BAD_DOCTOR_CERTIFICATE", () => Actors.ProposeAsync(Actors.NewDoctor(A, $"{Actors.Hospital(A).Name} {name}", office)));
+    }
 
     // A transaction from another time.
     [Theory]
@@ -449,8 +454,10 @@ public class InsiderTests(LedgerFixture fixture)
         var envelope = Actors.Sign(Actors.Summary(A, patient.Pseudonym), doctor.Keys, Actors.Bridge(A));
         var clock = new ShiftedClock(TimeSpan.FromMinutes(minutes));
 
-        await Refused.WithAsync("CLOCK_SKEW", () => Actors.AnchorAsync(
+        // Fabric 3.1 refuses at the peer's door, 2.5 lets the contract judge.
+        var refusal = await Refused.ByAsync(() => Actors.AnchorAsync(
             envelope, doctor.Handle, patient.Consent, A, by: fixture.Contract(A, Actors.Bridge(A), clock)));
+        Assert.True(refusal == "CLOCK_SKEW" || refusal?.Contains("due to incorrect timestamp", StringComparison.Ordinal) == true, $"it was answered: {refusal}");
     }
 
     [Fact]

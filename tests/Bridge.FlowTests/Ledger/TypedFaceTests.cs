@@ -6,19 +6,15 @@ using Xunit;
 
 namespace Bridge.FlowTests.Ledger;
 
-/// <summary>Every function of the contract through <see cref="SummaryLedger"/>, on the development ledger.</summary>
+/// <summary>Every function of the contract through <see cref="SummaryLedger"/>.</summary>
 [Collection("ledger")]
-public sealed class TypedFaceTests(LedgerFixture fixture) : IDisposable
+public class TypedFaceTests(LedgerFixture fixture)
 {
-    private readonly List<Gateway> gateways = [];
-
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     private Actors Actors => fixture.Actors;
 
     private string A => fixture.Consortium.A.Msp;
-
-    public void Dispose() => gateways.ForEach(gateway => gateway.Dispose());
 
     [Fact]
     public async Task Directory_ReadsAndWrites_AreTyped()
@@ -39,7 +35,9 @@ public sealed class TypedFaceTests(LedgerFixture fixture) : IDisposable
         var doctor = Actors.NewDoctor(A, "Dr. Ada Né");
         await ledger.ProposeDoctorAsync(A, Proposal(doctor), Token);
         Assert.Equal(DoctorStatus.Pending, (await ledger.ReadDoctorAsync(doctor.Handle, Token)).Status);
+        await fixture.SettledAsync();
         await Ledger(fixture.Consortium.B.Msp).ConfirmDoctorAsync(A, Confirmation(doctor), Token);
+        await fixture.SettledAsync();
         var active = await ledger.ReadDoctorAsync(doctor.Handle, Token);
         Assert.Equal((DoctorStatus.Active, "Dr. Ada Né", A), (active.Status, active.Name, active.Hospital));
         Assert.Equal(Convert.ToBase64String(doctor.Keys.Der()), active.Certificate);
@@ -48,6 +46,7 @@ public sealed class TypedFaceTests(LedgerFixture fixture) : IDisposable
         var revocation = CompactJws.Sign(
             new Records.DoctorRevocation(A, doctor.Handle, doctor.Statement.Thumbprint, "key-lost"), ownKey, doctor.Keys.Der());
         await Ledger(SampleConsortium.PortalMsp).RevokeDoctorAsync(A, new DoctorRevocationSubmission(doctor.Handle, revocation, Salt.New()), Token);
+        await fixture.SettledAsync();
         var all = new List<DoctorRecord>();
         Handle? after = null;
         do
@@ -68,7 +67,7 @@ public sealed class TypedFaceTests(LedgerFixture fixture) : IDisposable
     {
         var hospital = Ledger(A);
         var portal = Ledger(SampleConsortium.PortalMsp);
-        var start = new EventOptions { StartBlock = await fixture.Ledger.Connect(A).Keep(gateways).GetNetwork("bridge").GetHeightAsync(Token) };
+        var start = new EventOptions { StartBlock = await fixture.Connect(A).GetNetwork("bridge").GetHeightAsync(Token) };
         var doctor = await Actors.ActiveDoctorAsync(A);
         var stored = (await hospital.ReadDoctorAsync(doctor.Handle, Token)).StoredValue;
         var doctors = new Dictionary<Handle, string> { [doctor.Handle] = stored };
@@ -77,12 +76,14 @@ public sealed class TypedFaceTests(LedgerFixture fixture) : IDisposable
         var (request, patientKey, _) = Actors.NewRequest(A);
         var submission = new EnrolmentSubmission(Handle.New(), request, Salt.New(), Salt.New(), Handle.New(), Salt.New());
         await portal.RequestEnrolmentAsync(A, submission, Token);
+        await fixture.SettledAsync();
         var inbox = await ReadMailboxAsync(hospital);
         Assert.Equal(request.ToJson().ToJsonString(), inbox.Single(item => item.Handle == submission.Request).Request!.ToJson().ToJsonString());
         var enrolment = new PatientEnrolment(
             submission.Request, Convert.ToBase64String(Actors.PatientCertificate(A, request.SubjectPublicKeyInfo)), Handle.New(), Handle.New(), Handle.New(),
             Salt.New(), Salt.New(), Salt.New(), Salt.New(), Handle.New(), Salt.New());
         await hospital.EnrolPatientAsync(A, enrolment, Token);
+        await fixture.SettledAsync();
         Assert.DoesNotContain(await ReadMailboxAsync(hospital), item => item.Handle == submission.Request);
         Assert.Equal(new DiscardOutcome(0, 0, null), await hospital.DiscardRequestsAsync(A, [submission.Request], Token));
 
@@ -96,6 +97,7 @@ public sealed class TypedFaceTests(LedgerFixture fixture) : IDisposable
         var superseding = Item(second, doctor, enrolment.Consent) with { Supersession = new Supersession(Salt.New(), Handle.New(), Salt.New()) };
         Assert.Equal(AnchorResult.Anchored, (await AnchorAsync(hospital, doctors, superseding)).Result);
         Assert.Equal(AnchorResult.Anchored, (await AnchorAsync(hospital, doctors, Item(third, doctor, enrolment.Consent))).Result);
+        await fixture.SettledAsync();
         Assert.Equal(RefusalCode.IdInUse, (await AnchorAsync(hospital, doctors, Item(third, doctor, enrolment.Consent))).Refusal);
         Assert.Equal(
             [SummaryState.Erased, SummaryState.Live, SummaryState.Live],
@@ -115,9 +117,12 @@ public sealed class TypedFaceTests(LedgerFixture fixture) : IDisposable
                 A, new SummaryRetraction(third.Id, document, doctor.Handle, stored, Handle.New(), Salt.New(), Salt.New()), Token);
         }
 
+        await fixture.SettledAsync();
+
         // the patient erases, then withdraws; both sides sweep
         var erasure = CompactJws.Sign(new Erasure(A, second.Id), patientKey);
         await portal.EraseSummaryAsync(A, new SummaryErasure(second.Id, erasure, null, Handle.New(), Salt.New(), Salt.New()), Token);
+        await fixture.SettledAsync();
         var gone = await Assert.ThrowsAsync<LedgerRefusalException>(() => hospital.ReadSummaryAsync(A, second.Id, Token));
         Assert.Equal(RefusalCode.Erased, gone.Code);
         var before = await hospital.ReadPatientAsync(A, enrolment.Patient, Token);
@@ -128,10 +133,12 @@ public sealed class TypedFaceTests(LedgerFixture fixture) : IDisposable
         var withdrawn = await portal.WithdrawConsentAsync(
             A, new ConsentWithdrawal(enrolment.Index, withdrawal, Handle.New(), Salt.New(), Salt.New()), Token);
         Assert.Equal((true, 0), (withdrawn.Complete, withdrawn.Locked));
+        await fixture.SettledAsync();
         var after = await hospital.ReadPatientByIndexAsync(A, enrolment.Index, Token);
         Assert.True(after.Withdrawn);
         Assert.Null(after.Patient);
         Assert.True(await hospital.SweepIndexAsync(A, enrolment.Index, Token));
+        await fixture.SettledAsync();
         var swept = await Assert.ThrowsAsync<LedgerRefusalException>(() => hospital.SweepIndexAsync(A, enrolment.Index, Token));
         Assert.Equal(RefusalCode.IndexUnknown, swept.Code);
 
@@ -239,14 +246,5 @@ public sealed class TypedFaceTests(LedgerFixture fixture) : IDisposable
         return new DoctorConfirmationSubmission(doctor.Handle, confirmation, Salt.New());
     }
 
-    private SummaryLedger Ledger(string msp) => new(fixture.Ledger.Connect(msp).Keep(gateways), "bridge", "summaries");
-}
-
-internal static class KeepExtension
-{
-    public static Gateway Keep(this Gateway gateway, List<Gateway> kept)
-    {
-        kept.Add(gateway);
-        return gateway;
-    }
+    private SummaryLedger Ledger(string msp) => fixture.Typed(msp);
 }

@@ -31,15 +31,15 @@ public sealed class CaCommandTests : IDisposable
     }
 
     [Theory]
-    [InlineData("doctor")]
-    [InlineData("registrar")]
-    [InlineData("status")]
-    public async Task Issue_PersonFromARequest_PassesTheConsortiumsChecks(string kind)
+    [InlineData("doctor", PersonRole.Doctor)]
+    [InlineData("registrar", PersonRole.Registrar)]
+    [InlineData("status", PersonRole.StatusKey)]
+    public async Task Issue_PersonFromARequest_PassesTheConsortiumsChecks(string kind, PersonRole role)
     {
         await RootAsync();
         await _desk.DoneAsync("key", "create", "--name", "Dr Ada Märten", "--key", "@p.key.pem", "--request", "@p.csr.pem");
         await _desk.DoneAsync("ca", "issue", "--kind", kind, "--ca", "@ca.cert.pem", "--ca-key", "@ca.key.pem", "--request", "@p.csr.pem", "--out", "@p.cert.pem", "--yes");
-        Assert.Equal(CertificateFault.None, CertificateCheck.CheckPerson(Certificate("p.cert.pem"), [Certificate("ca.cert.pem")], CliDesk.Now));
+        Assert.Equal(CertificateFault.None, CertificateCheck.CheckPerson(Certificate("p.cert.pem"), role, [Certificate("ca.cert.pem")], CliDesk.Now));
         Assert.Equal("Dr Ada Märten", CertificateCheck.NameIn(Certificate("p.cert.pem")));
     }
 
@@ -105,6 +105,23 @@ public sealed class CaCommandTests : IDisposable
             Assert.Equal(code, await _desk.RunAsync("", ["ca", "issue", "--kind", "doctor", "--ca", "@ca.cert.pem", "--ca-key", "@ca.key.pem", "--out", "@o.pem", "--yes", .. more]));
             Assert.Contains(message, _desk.Error);
         }
+    }
+
+    [Fact]
+    public async Task Issue_RequestForAnotherRole_IsRefused()
+    {
+        await RootAsync();
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var subject = new X500DistinguishedName("CN=Dr Ada Marten");
+        await File.WriteAllTextAsync(_desk.At("p.csr.pem"), PersonRequest.Create(key, subject, PersonRole.Doctor), TestContext.Current.CancellationToken);
+        foreach (var kind in new[] { "registrar", "status", "patient-ca" })
+        {
+            Assert.Equal(ExitCode.Refused, await _desk.RunAsync("", "ca", "issue", "--kind", kind, "--ca", "@ca.cert.pem", "--ca-key", "@ca.key.pem", "--request", "@p.csr.pem", "--out", "@p.cert.pem", "--yes"));
+            Assert.Contains("means Doctor", _desk.Error);
+        }
+        Assert.False(File.Exists(_desk.At("p.cert.pem")));
+        await _desk.DoneAsync("ca", "issue", "--kind", "doctor", "--ca", "@ca.cert.pem", "--ca-key", "@ca.key.pem", "--request", "@p.csr.pem", "--out", "@p.cert.pem", "--yes");
+        Assert.Equal(PersonRole.Doctor, CertificateCheck.RoleIn(Certificate("p.cert.pem")));
     }
 
     [Fact]

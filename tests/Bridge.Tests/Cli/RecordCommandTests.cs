@@ -257,18 +257,25 @@ public sealed class RecordCommandTests : IAsyncLifetime
         var (doctor, signature) = await SignatureAsync("summary.json");
         var bridge = SigningInput.Create(EnvelopeKind.Summary, SignerRole.Bridge, Base64Url.Decode(doctor.Payload), Certificate("a.bridge"));
         using var bridgeKey = Key("a.bridge");
-        using var statusKey = Key("a.status");
         var file = new RecordFile
         {
             Summary = SignedSummary.Assemble(doctor, signature, bridge, bridge.Sign(bridgeKey)),
             Hospital = HospitalRecord.Parse(await File.ReadAllBytesAsync(_desk.At("a.record.json")), out _)!,
             Own = HospitalRecord.Parse(await File.ReadAllBytesAsync(_desk.At("b.record.json")), out _)!,
+            OwnStatus = Status("b", "HospitalBMSP"),
             Approvals = [Read("ab.jws")],
             Statement = Read("statement.jws"),
             Confirmation = Read("confirmation.jws"),
-            Status = CompactJws.Sign(new StatusList("HospitalAMSP", 1, CliDesk.Now, CliDesk.Now.AddHours(24), []), statusKey, Certificate("a.status")),
+            Status = Status("a", "HospitalAMSP"),
         };
         await File.WriteAllBytesAsync(_desk.At("record.json"), (change?.Invoke(file) ?? file).ToJson());
+    }
+
+    private string Status(string prefix, string msp)
+    {
+        using var key = Key($"{prefix}.status");
+        var record = HospitalRecord.Parse(File.ReadAllBytes(_desk.At($"{prefix}.record.json")), out _)!;
+        return CompactJws.Sign(new StatusList(msp, record.RecordDigest, 1, CliDesk.Now, CliDesk.Now.AddHours(24), []), key, Certificate($"{prefix}.status"));
     }
 
     private async Task<(SigningInput Input, byte[] Signature)> SignatureAsync(string payload)

@@ -30,13 +30,71 @@ public class ConfigurationTests
     [InlineData("Ledger:Endpoints:0", "peer0:7051/x", "https://")]
     [InlineData("Watching:Since", "yesterday", "2026")]
     [InlineData("Watching:Setle", "00:01:00", "Watching:Settle")]
-    [InlineData("Telemetry:OtlpEndpoint", "otel", "http://")]
+    [InlineData("Telemetry:OtlpEndpoint", "otel", "https://")]
     [InlineData("Server:TrustedProxies:0", "proxy", "IP address")]
+    [InlineData("CoSign:RemindAfter", "8.00:00:00", "CoSign:EscalateAfter")]
+    [InlineData("CoSign:EscalateTo", "anybody", "colleague, operator")]
+    [InlineData("WriteBack:Provenance", "yes", "true or false")]
+    [InlineData("Announcing:Task", "1", "true or false")]
+    [InlineData("Announcing:Language", "de", "zh-CN")]
+    [InlineData("Announcing:Link", "http://bridge.hospital.example", "https://")]
     public void Read_BadValue_ShowsKeyValueAndCure(string key, string value, string cure)
     {
         var fault = Assert.Single(Faults(new() { [key] = value }), fault => fault.Key.StartsWith(key, StringComparison.Ordinal) || key.StartsWith(fault.Key, StringComparison.Ordinal) && fault.Value is not null);
 
         Assert.Contains(cure, fault.Cure, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Server=db.example;Database=bridge;User ID=b", "SslMode=VerifyFull")]
+    [InlineData("Server=127.0.0.1,db.example;Database=bridge;User ID=b", "SslMode=VerifyFull")]
+    [InlineData("Server=10.0.0.7;Database=bridge;User ID=b;SslMode=VerifyCA", "SslMode=VerifyFull")]
+    [InlineData("Server=localhost.example;Database=bridge;SslMode=Required", "SslMode=VerifyFull")]
+    [InlineData("Server=db.example;Database=bridge;SslMode=VerifyFull;SslCa=/ca.pem", "leave SslCa")]
+    [InlineData("Server=localhost;User ID=b", "Database=")]
+    [InlineData("Server=localhost;Database=bridge;Pasword=canary", "Connector/NET")]
+    [InlineData("Server=db.example;Database=bridge;SslMode=VerifyFull", null)]
+    [InlineData("Server=localhost;Database=bridge;SslMode=None", null)]
+    [InlineData("Server=127.0.0.1;Database=bridge", null)]
+    [InlineData("Server=::1;Database=bridge", null)]
+    public void Database_ConnectionThatIsUnsafeOrWrong_IsAFaultThatShowsNoSecret(string connection, string? cure)
+    {
+        var faults = Faults(new() { ["Database:Engine"] = "mysql", ["Database:ConnectionString"] = connection }).Where(fault => fault.Key == "Database:ConnectionString").ToList();
+
+        Assert.Equal(cure is null ? 0 : 1, faults.Count);
+        if (cure is not null)
+            Assert.Contains(cure, faults[0].Cure, StringComparison.Ordinal);
+        Assert.DoesNotContain("canary", string.Concat(faults), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Announcing:Mail:Tls", "None", "without TLS")]
+    [InlineData("Announcing:Mail:Server", "smtp://mail.hospital.example:25", "a host name alone")]
+    [InlineData("Announcing:Mail:From", "bridge@hospital.example\r\nBcc: x@y.example", "a mail address")]
+    [InlineData("Announcing:Mail:Doctors:0:Address", "ann", "a mail address")]
+    [InlineData("Announcing:Mail:Doctors:0:Licence", "", "licence number")]
+    [InlineData("Announcing:Mail:At", "7", "07:00")]
+    [InlineData("Announcing:Mail:TlsRoots", "none.pem", "no such file")]
+    [InlineData("Announcing:Mail:Password", "canary", "that goes with Announcing:Mail:Password")]
+    [InlineData("Announcing:Mail:User", "bridge", "the password of")]
+    [InlineData("Announcing:Link", "", "console's address")]
+    public void Mail_SettingThatIsWrong_IsAFaultWithItsCureAndShowsNoSecret(string key, string value, string cure)
+    {
+        var settings = new Dictionary<string, string?>
+        {
+            ["Announcing:Link"] = "https://bridge.hospital.example",
+            ["Announcing:Mail:Server"] = "mail.hospital.example",
+            ["Announcing:Mail:From"] = "bridge@hospital.example",
+            ["Announcing:Mail:Doctors:0:Licence"] = "L-1",
+            ["Announcing:Mail:Doctors:0:Address"] = "ann@hospital.example",
+        };
+        Assert.DoesNotContain(Faults(settings), fault => fault.Key.StartsWith("Announcing", StringComparison.Ordinal));
+        settings[key] = value;
+
+        var faults = Faults(settings).Where(fault => fault.Key.StartsWith("Announcing", StringComparison.Ordinal)).ToList();
+
+        Assert.Contains(cure, Assert.Single(faults).Cure, StringComparison.Ordinal);
+        Assert.DoesNotContain("canary", string.Concat(faults), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -53,6 +111,9 @@ public class ConfigurationTests
     [InlineData("Fhir:Smart:TokenEndpoint", "http://ehr.hospital.example/token", false)]
     [InlineData("Fhir:Smart:TokenEndpoint", "https://ehr.hospital.example/token", true)]
     [InlineData("Fhir:Smart:TokenEndpoint", "http://127.0.0.1:8080/token", true)]
+    [InlineData("Telemetry:OtlpEndpoint", "http://otel.hospital.example:4317", false)]
+    [InlineData("Telemetry:OtlpEndpoint", "https://otel.hospital.example:4317", true)]
+    [InlineData("Telemetry:OtlpEndpoint", "http://127.0.0.1:4317", true)]
     public void Remote_WithoutTls_OnlyOnThisMachine(string key, string address, bool allowed)
     {
         var faults = Faults(new() { [key] = address }).Where(fault => key.StartsWith(fault.Key, StringComparison.Ordinal)).ToList();
@@ -175,6 +236,29 @@ public class ConfigurationTests
 
         Assert.Contains("Watching:Settle = 'soon'", error.ToString(), StringComparison.Ordinal);
         Assert.Contains("Fhir:BaseUrl = (not set)", error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Read_ConnectionProfile_TellsItsFaultsAndWhatStandsTwice()
+    {
+        var folder = Directory.CreateTempSubdirectory("bridge-profile-");
+        try
+        {
+            var profile = Path.Combine(folder.FullName, "connection.json");
+            File.WriteAllText(profile, """{"mspId":"HospitalAMSP","channel":"bridge","chaincode":"summaries","certificate":"cert.pem","key":"key.pem","gateways":[]}""");
+
+            var faults = Faults(new() { ["Ledger:Profile"] = profile, ["Ledger:Key"] = "bridge.pem", ["Ledger:Endpoints:0"] = "https://127.0.0.1:7051" });
+
+            foreach (var member in (string[])["certificate", "key", "gateways"])
+                Assert.Contains(faults, fault => fault.Key == "Ledger:Profile" && fault.Value == profile && fault.Cure.StartsWith(member, StringComparison.Ordinal));
+            Assert.Contains(faults, fault => fault.Key == "Ledger:Key" && fault.Cure.Contains("Ledger:Profile", StringComparison.Ordinal));
+            Assert.Contains(faults, fault => fault.Key == "Ledger:Endpoints:0" && fault.Cure.Contains("Ledger:Profile", StringComparison.Ordinal));
+            Assert.DoesNotContain(faults, fault => fault.Key == "Ledger:Certificate");
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
     }
 
     private static IReadOnlyList<ConfigurationFault> Faults(Dictionary<string, string?> values) =>

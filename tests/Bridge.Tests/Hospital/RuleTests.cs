@@ -1,9 +1,13 @@
+using System.Security.Cryptography;
 using Bridge.Fhir.Extraction;
 using Bridge.Hospital.Anchoring;
 using Bridge.Hospital.Certificates;
+using Bridge.Hospital.Enrolment;
+using Bridge.Hospital.Retracting;
 using Bridge.Hospital.Store;
 using Bridge.Hospital.Watching;
 using Bridge.Ledger;
+using Bridge.Records;
 using Xunit;
 
 namespace Bridge.Tests.Hospital;
@@ -91,11 +95,11 @@ public class RuleTests
     public void JudgeFound_State_SaysWhatToDo(SummaryState found, string step) => Assert.Equal(step, AnchorRules.JudgeFound(found).ToString());
 
     [Fact]
-    public void Backoff_Grows_ToFiveMinutes()
+    public void Backoff_Grows_ToHalfAMinute()
     {
         Assert.Equal(TimeSpan.FromSeconds(1), AnchorRules.Backoff(0, 0));
         Assert.Equal(TimeSpan.FromSeconds(8), AnchorRules.Backoff(3, 0));
-        Assert.Equal(TimeSpan.FromSeconds(300), AnchorRules.Backoff(50, 0));
+        Assert.Equal(TimeSpan.FromSeconds(30), AnchorRules.Backoff(50, 0));
     }
 
     [Theory]
@@ -128,10 +132,8 @@ public class RuleTests
     [InlineData(ExtractionOutcome.Withheld, WithheldReason.TooRare, "L-1", "Insert Withheld TooRare")]
     [InlineData(ExtractionOutcome.Withheld, WithheldReason.NothingNew, "L-1", "Insert Withheld NothingNew")]
     [InlineData(ExtractionOutcome.Settling, WithheldReason.None, "L-1", "Insert Settling ")]
-    [InlineData(ExtractionOutcome.NotFinished, WithheldReason.None, "L-1", "Nothing")]
-    [InlineData(ExtractionOutcome.Void, WithheldReason.None, "L-1", "Nothing")]
     public void Decide_FirstReading_StoresWhatItGave(ExtractionOutcome outcome, WithheldReason withheld, string? licence, string expected) =>
-        Assert.StartsWith(expected, Text(IntakeRules.Decide(Reading(outcome, withheld), null, licence)), StringComparison.Ordinal);
+        Assert.StartsWith(expected, Text(IntakeRules.Decide(Reading(outcome, withheld), null, null, licence)), StringComparison.Ordinal);
 
     [Theory]
     [InlineData(nameof(SummaryStatus.AwaitingCoSign), "d1", "Touch")]
@@ -142,9 +144,11 @@ public class RuleTests
     [InlineData(nameof(SummaryStatus.Failed), "d0", "Update AwaitingCoSign")]
     [InlineData(nameof(SummaryStatus.Declined), "d1", "Touch")]
     [InlineData(nameof(SummaryStatus.Declined), "d0", "Update AwaitingCoSign")]
-    [InlineData(nameof(SummaryStatus.CoSigned), "d0", "Later")]
+    [InlineData(nameof(SummaryStatus.CoSigned), "d1", "Touch")]
+    [InlineData(nameof(SummaryStatus.CoSigned), "d0", "Update AwaitingCoSign")]
+    [InlineData(nameof(SummaryStatus.Anchoring), "d1", "Touch")]
     [InlineData(nameof(SummaryStatus.Anchoring), "d0", "Later")]
-    [InlineData(nameof(SummaryStatus.Anchored), "d1", "Nothing")]
+    [InlineData(nameof(SummaryStatus.Anchored), "d1", "Touch")]
     [InlineData(nameof(SummaryStatus.Anchored), "d0", "Insert AwaitingCoSign")]
     [InlineData(nameof(SummaryStatus.Erased), "d0", "Nothing")]
     [InlineData(nameof(SummaryStatus.Withdrawn), "d0", "Insert AwaitingCoSign")]
@@ -152,21 +156,92 @@ public class RuleTests
     {
         var row = new SummaryRow { Status = Enum.Parse<SummaryStatus>(status), ContentDigest = storedDigest };
 
-        Assert.StartsWith(expected, Text(IntakeRules.Decide(Reading(ExtractionOutcome.Ready, WithheldReason.None), row, "L-1")), StringComparison.Ordinal);
+        Assert.StartsWith(expected, Text(IntakeRules.Decide(Reading(ExtractionOutcome.Ready, WithheldReason.None), row, null, "L-1")), StringComparison.Ordinal);
     }
 
     [Theory]
-    [InlineData(ExtractionOutcome.Void, "Drop Withheld SourceVoid")]
-    [InlineData(ExtractionOutcome.NotFinished, "Drop Withheld Reopened")]
-    public void Decide_TakenBackBySource_DropsWhatNoDoctorSigned(ExtractionOutcome outcome, string expected)
+    [InlineData(nameof(SummaryStatus.CoSigned), ExtractionOutcome.Settling, WithheldReason.None, "Touch")]
+    [InlineData(nameof(SummaryStatus.CoSigned), ExtractionOutcome.SetAside, WithheldReason.None, "Touch")]
+    [InlineData(nameof(SummaryStatus.CoSigned), ExtractionOutcome.Withheld, WithheldReason.NoCondition, "Update Withheld NoCondition False")]
+    [InlineData(nameof(SummaryStatus.Anchored), ExtractionOutcome.Settling, WithheldReason.None, "Touch")]
+    [InlineData(nameof(SummaryStatus.Anchored), ExtractionOutcome.SetAside, WithheldReason.None, "Touch")]
+    [InlineData(nameof(SummaryStatus.Anchored), ExtractionOutcome.Withheld, WithheldReason.NoCondition, "Insert Withheld NoCondition True")]
+    [InlineData(nameof(SummaryStatus.Anchored), ExtractionOutcome.Withheld, WithheldReason.Sensitive, "Insert Withheld Sensitive True")]
+    [InlineData(nameof(SummaryStatus.Anchored), ExtractionOutcome.Withheld, WithheldReason.NoDoctor, "Touch")]
+    public void Decide_ReadAgainWithoutContent_ASignatureOutlivesWhatSaysNothing(string status, ExtractionOutcome outcome, WithheldReason withheld, string expected)
     {
-        var row = new SummaryRow { Status = SummaryStatus.AwaitingCoSign, ContentDigest = "d1" };
+        var row = new SummaryRow { Status = Enum.Parse<SummaryStatus>(status), ContentDigest = "d1", DoctorLicence = "L-1" };
 
-        Assert.StartsWith(expected, Text(IntakeRules.Decide(Reading(outcome, WithheldReason.None), row, "L-1")), StringComparison.Ordinal);
+        Assert.StartsWith(expected, Text(IntakeRules.Decide(Reading(outcome, withheld), row, null, null)), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(nameof(SummaryStatus.AwaitingCoSign), "d1", "Restore")]
+    [InlineData(nameof(SummaryStatus.CoSigned), "d1", "Restore")]
+    [InlineData(nameof(SummaryStatus.Withheld), "d1", "Restore")]
+    [InlineData(nameof(SummaryStatus.Anchoring), "d1", "Later")]
+    [InlineData(nameof(SummaryStatus.AwaitingCoSign), "d7", "Update AwaitingCoSign")]
+    public void Decide_SaysAgainWhatStands_DropsTheReplacement(string status, string standing, string expected)
+    {
+        var row = new SummaryRow { Status = Enum.Parse<SummaryStatus>(status), ContentDigest = "d0" };
+        var older = new SummaryRow { Status = SummaryStatus.Anchored, ContentDigest = standing };
+
+        Assert.StartsWith(expected, Text(IntakeRules.Decide(Reading(ExtractionOutcome.Ready, WithheldReason.None), row, older, "L-1")), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("ERASED", nameof(RetractionStep.Done))]
+    [InlineData("DOCTOR_STALE", nameof(RetractionStep.DoctorStale))]
+    [InlineData("DOCTOR_REVOKED", nameof(RetractionStep.AnotherDoctor))]
+    [InlineData("BRIDGE_NOT_CREATOR", nameof(RetractionStep.MakeAnew))]
+    [InlineData("CLOCK_SKEW", nameof(RetractionStep.Retry))]
+    [InlineData("NOT_FOUND", nameof(RetractionStep.Failed))]
+    [InlineData("LOCKED", nameof(RetractionStep.Failed))]
+    public void JudgeRetraction_Code_SaysWhatToDo(string code, string step) => Assert.Equal(step, RetractionRules.Judge(code).ToString());
+
+    [Theory]
+    [InlineData(SummaryState.Erased, nameof(RetractionStep.Done))]
+    [InlineData(SummaryState.Live, nameof(RetractionStep.Retry))]
+    [InlineData(SummaryState.Withdrawn, nameof(RetractionStep.Gone))]
+    [InlineData(SummaryState.NotFound, nameof(RetractionStep.Gone))]
+    [InlineData(SummaryState.Forged, nameof(RetractionStep.Failed))]
+    public void JudgeRetractionFound_State_SaysWhatToDo(SummaryState found, string step) => Assert.Equal(step, RetractionRules.JudgeFound(found).ToString());
+
+    [Theory]
+    [InlineData(10, 10, true)]
+    [InlineData(11, 100, false)]
+    [InlineData(11, 110, true)]
+    [InlineData(2000, 2023, false)]
+    public void IsPlausible_ManyGoneAtOnce_IsTheServersFault(int gone, int among, bool plausible) => Assert.Equal(plausible, GoneRules.IsPlausible(gone, among));
+
+    [Fact]
+    public void JudgeConsent_OfATextThatNobodyShips_IsRefused()
+    {
+        var now = new DateTimeOffset(2026, 11, 22, 8, 0, 0, TimeSpan.Zero);
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var keys = EnrolmentCode.New().Derive("HospitalAMSP", new CaDigests([Digest.Of("bridge"u8)], [Digest.Of("people"u8)]));
+        EnrolmentRequest Request(string text, string recipient = "PortalMSP", string expires = "2027-01-01") =>
+            EnrolmentRequest.Create(keys, "PortalMSP", key, [Purposes.Peers], [recipient], text, "en", DateOnly.Parse(expires, System.Globalization.CultureInfo.InvariantCulture));
+        (bool Good, string Fault) Judge(EnrolmentRequest request, string hospital = "HospitalAMSP") =>
+            ConsentRules.Judge(request, hospital, "PortalMSP", now) is var (consent, fault) ? (consent is not null, fault) : default;
+
+        foreach (var shipped in ConsentNotice.Shipped)
+            Assert.Equal((true, ""), Judge(Request(shipped.Text)));
+        Assert.Equal((false, "UNKNOWN_NOTICE"), Judge(Request("You agree to everything.")));
+        Assert.Equal((false, "UNKNOWN_NOTICE"), Judge(Request(ConsentNotice.Shipped[0].Text + " ")));
+
+        var text = ConsentNotice.Shipped[0].Text;
+        Assert.Equal((false, "CONSENT_NOT_VALID"), Judge(Request(text), "HospitalBMSP"));
+        Assert.Equal((false, "CONSENT_NOT_VALID"), Judge(Request(text, recipient: "OtherMSP")));
+        Assert.Equal((false, "CONSENT_NOT_VALID"), Judge(Request(text, expires: "2026-11-21")));
+        // Its last day counts to the end.
+        Assert.Equal((true, ""), Judge(Request(text, expires: "2026-11-22")));
+        using var other = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        Assert.Equal((false, "CONSENT_NOT_VALID"), Judge(Request(text) with { SubjectPublicKeyInfo = other.ExportSubjectPublicKeyInfo() }));
     }
 
     private static string Text(IntakeDecision decision) =>
-        decision.Step is IntakeStep.Insert or IntakeStep.Update or IntakeStep.Drop ? $"{decision.Step} {decision.Status} {decision.Reason}" : decision.Step.ToString();
+        decision.Step is IntakeStep.Insert or IntakeStep.Update ? $"{decision.Step} {decision.Status} {decision.Reason} {decision.TakesBack}" : decision.Step.ToString();
 
     private static Extraction Reading(ExtractionOutcome outcome, WithheldReason withheld) =>
         new() { Outcome = outcome, Withheld = withheld, EncounterId = "e1", EncounterVersion = "1", PatientId = "p1", ContentDigest = "d1" };

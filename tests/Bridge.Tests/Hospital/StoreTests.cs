@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Bridge.Hospital.Store;
 using Microsoft.Data.Sqlite;
 using Xunit;
@@ -6,22 +7,24 @@ namespace Bridge.Tests.Hospital;
 
 public class StoreTests
 {
-    [Fact]
-    public async Task Apply_Twice_AppliesOnce()
+    [Theory]
+    [OnBothEngines]
+    public async Task Apply_Twice_AppliesOnce(Engine engine)
     {
-        using var store = await TestStore.CreateAsync(migrated: false);
-        var migrations = Migrator.Shipped(Dialect.Sqlite);
+        await using var store = await TestStore.CreateAsync(engine, migrated: false);
+        var migrations = store.Shipped;
 
         Assert.Equal(migrations.Select(migration => migration.Name), await store.MigrateAsync(migrations));
         Assert.Empty(await store.MigrateAsync(migrations));
     }
 
-    [Fact]
-    public async Task Apply_ManyAtOnce_AppliesOnce()
+    [Theory]
+    [OnBothEngines]
+    public async Task Apply_ManyAtOnce_AppliesOnce(Engine engine)
     {
-        using var store = await TestStore.CreateAsync(migrated: false);
-        using var other = new Database(Dialect.Sqlite, Database.ForFile(store.File));
-        var migrations = Migrator.Shipped(Dialect.Sqlite);
+        await using var store = await TestStore.CreateAsync(engine, migrated: false);
+        using var other = store.OpenAgain();
+        var migrations = store.Shipped;
 
         var applied = await Task.WhenAll(Enumerable.Range(0, 8).Select(
             i => Task.Run(() => store.MigrateAsync(migrations, i % 2 == 0 ? store.Database : other))));
@@ -29,32 +32,34 @@ public class StoreTests
         Assert.Equal(migrations.Count, applied.Sum(names => names.Count));
     }
 
-    [Fact]
-    public async Task Apply_MigrationChangedAfterwards_IsRefusedByName()
+    [Theory]
+    [OnBothEngines]
+    public async Task Apply_MigrationChangedAfterwards_IsRefusedByName(Engine engine)
     {
-        using var store = await TestStore.CreateAsync();
-        var changed = Migrator.Shipped(Dialect.Sqlite).Select(migration => migration with { Sql = migration.Sql + " " }).ToList();
+        await using var store = await TestStore.CreateAsync(engine);
+        var changed = store.Shipped.Select(migration => migration with { Sql = migration.Sql + " " }).ToList();
 
         var refusal = await Assert.ThrowsAsync<MigrationException>(() => store.MigrateAsync(changed));
 
         Assert.Contains("0001_first", refusal.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task Apply_DatabaseNewerThanProgram_IsRefused()
+    [Theory]
+    [OnBothEngines]
+    public async Task Apply_DatabaseNewerThanProgram_IsRefused(Engine engine)
     {
-        using var store = await TestStore.CreateAsync();
-        var newer = Migrator.Shipped(Dialect.Sqlite).Append(new Migration(9999, "9999_later", "CREATE TABLE later (x INTEGER)")).ToList();
+        await using var store = await TestStore.CreateAsync(engine);
+        var newer = store.Shipped.Append(new Migration(9999, "9999_later", "CREATE TABLE later (x INTEGER)")).ToList();
         await store.MigrateAsync(newer);
 
-        await Assert.ThrowsAsync<MigrationException>(() => store.MigrateAsync(Migrator.Shipped(Dialect.Sqlite)));
+        await Assert.ThrowsAsync<MigrationException>(() => store.MigrateAsync(store.Shipped));
     }
 
     [Fact]
-    public async Task Apply_MigrationThatFails_LeavesNothing()
+    public async Task Apply_MigrationThatFailsOnSqlite_LeavesNothing()
     {
-        using var store = await TestStore.CreateAsync();
-        var broken = Migrator.Shipped(Dialect.Sqlite).Append(new Migration(9999, "9999_broken", "CREATE TABLE half (x INTEGER); CREATE TABLE half (x INTEGER);")).ToList();
+        await using var store = await TestStore.CreateAsync(Engine.Sqlite);
+        var broken = store.Shipped.Append(new Migration(9999, "9999_broken", "CREATE TABLE half (x INTEGER); CREATE TABLE half (x INTEGER);")).ToList();
 
         await Assert.ThrowsAsync<SqliteException>(() => store.MigrateAsync(broken));
 
@@ -66,10 +71,11 @@ public class StoreTests
         Assert.Equal(
             Migrator.Shipped(Dialect.Sqlite).Select(migration => migration.Name), Migrator.Shipped(Dialect.MySql).Select(migration => migration.Name));
 
-    [Fact]
-    public async Task Write_Throws_LeavesNothing()
+    [Theory]
+    [OnBothEngines]
+    public async Task Write_Throws_LeavesNothing(Engine engine)
     {
-        using var store = await TestStore.CreateAsync();
+        await using var store = await TestStore.CreateAsync(engine);
 
         await Assert.ThrowsAsync<InvalidOperationException>(() => store.WriteAsync(async work =>
         {
@@ -80,11 +86,12 @@ public class StoreTests
         Assert.Null(await store.ReadAsync(work => Bookmarks.ReadAsync(work, "x")));
     }
 
-    [Fact]
-    public async Task Write_FromManyAtOnce_LosesNone()
+    [Theory]
+    [OnBothEngines]
+    public async Task Write_FromManyAtOnce_LosesNone(Engine engine)
     {
-        using var store = await TestStore.CreateAsync();
-        using var other = new Database(Dialect.Sqlite, Database.ForFile(store.File));
+        await using var store = await TestStore.CreateAsync(engine);
+        using var other = store.OpenAgain();
         await store.WriteAsync(work => Bookmarks.WriteAsync(work, "count", "0", TestStore.Now));
 
         await Task.WhenAll(Enumerable.Range(0, 40).Select(i => Task.Run(() => TestStore.WriteAsync(i % 2 == 0 ? store.Database : other, async work =>
@@ -97,10 +104,11 @@ public class StoreTests
         Assert.Equal("40", await store.ReadAsync(work => Bookmarks.ReadAsync(work, "count")));
     }
 
-    [Fact]
-    public async Task Lease_HeldByOne_IsFreeWhenItEnds()
+    [Theory]
+    [OnBothEngines]
+    public async Task Lease_HeldByOne_IsFreeWhenItEnds(Engine engine)
     {
-        using var store = await TestStore.CreateAsync();
+        await using var store = await TestStore.CreateAsync(engine);
         Task<bool> TakeAsync(string owner, TimeSpan later) =>
             store.WriteAsync(work => Leases.TryTakeAsync(work, "watch", owner, TestStore.Now + later, TimeSpan.FromMinutes(1)));
 
@@ -112,10 +120,11 @@ public class StoreTests
         Assert.False(await TakeAsync("a", TimeSpan.FromSeconds(121)));
     }
 
-    [Fact]
-    public async Task Lease_AskedForByManyAtOnce_GoesToOne()
+    [Theory]
+    [OnBothEngines]
+    public async Task Lease_AskedForByManyAtOnce_GoesToOne(Engine engine)
     {
-        using var store = await TestStore.CreateAsync();
+        await using var store = await TestStore.CreateAsync(engine);
 
         var taken = await Task.WhenAll(Enumerable.Range(0, 16).Select(i => Task.Run(() =>
             store.WriteAsync(work => Leases.TryTakeAsync(work, "watch", $"instance-{i}", TestStore.Now, TimeSpan.FromMinutes(1))))));
@@ -123,25 +132,26 @@ public class StoreTests
         Assert.Single(taken, true);
     }
 
-    [Fact]
-    public async Task AuditLog_Written_VerifiesAndCannotBeChanged()
+    [Theory]
+    [OnBothEngines]
+    public async Task AuditLog_Written_VerifiesAndCannotBeChanged(Engine engine)
     {
-        using var store = await TestStore.CreateAsync();
+        await using var store = await TestStore.CreateAsync(engine);
         for (var i = 0; i < 5; i++)
             await store.WriteAsync(work => AuditLog.AppendAsync(work, new Actor("ruth", "registrar"), "doctor.propose", $"doctor/{i}", new { i }, TestStore.Now));
 
         Assert.Equal(new AuditVerdict(5, null), await store.ReadAsync(AuditLog.VerifyAsync));
-        await Assert.ThrowsAsync<SqliteException>(() => store.WriteAsync(work => work.RunAsync("UPDATE audit SET person = 'x' WHERE seq = 2")));
-        await Assert.ThrowsAsync<SqliteException>(() => store.WriteAsync(work => work.RunAsync("DELETE FROM audit WHERE seq = 5")));
+        await Assert.ThrowsAnyAsync<DbException>(() => store.WriteAsync(work => work.RunAsync("UPDATE audit SET person = 'x' WHERE seq = 2")));
+        await Assert.ThrowsAnyAsync<DbException>(() => store.WriteAsync(work => work.RunAsync("DELETE FROM audit WHERE seq = 5")));
     }
 
     [Theory]
-    [InlineData("UPDATE audit SET person = 'mallory' WHERE seq = 3", 3)]
-    [InlineData("DELETE FROM audit WHERE seq = 3", 3)]
-    [InlineData("DELETE FROM audit WHERE seq = 5", 5)]
-    public async Task AuditLog_ChangedBehindItsBack_NamesTheFirstEntryThatDoesNotFit(string change, long at)
+    [OnBothEngines("UPDATE audit SET person = 'mallory' WHERE seq = 3", 3)]
+    [OnBothEngines("DELETE FROM audit WHERE seq = 3", 3)]
+    [OnBothEngines("DELETE FROM audit WHERE seq = 5", 5)]
+    public async Task AuditLog_ChangedBehindItsBack_NamesTheFirstEntryThatDoesNotFit(Engine engine, string change, long at)
     {
-        using var store = await TestStore.CreateAsync();
+        await using var store = await TestStore.CreateAsync(engine);
         for (var i = 0; i < 5; i++)
             await store.WriteAsync(work => AuditLog.AppendAsync(work, Actor.Bridge, "summary.anchor", $"summary/{i}", null, TestStore.Now));
         await store.WriteAsync(work => work.RunAsync($"DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete; {change}"));
@@ -149,10 +159,11 @@ public class StoreTests
         Assert.Equal(at, (await store.ReadAsync(AuditLog.VerifyAsync)).BrokenAt);
     }
 
-    [Fact]
-    public async Task AuditLog_ManyAtOnce_IsOneChain()
+    [Theory]
+    [OnBothEngines]
+    public async Task AuditLog_ManyAtOnce_IsOneChain(Engine engine)
     {
-        using var store = await TestStore.CreateAsync();
+        await using var store = await TestStore.CreateAsync(engine);
 
         await Task.WhenAll(Enumerable.Range(0, 20).Select(i => Task.Run(() => store.WriteAsync(
             work => AuditLog.AppendAsync(work, Actor.Bridge, "summary.anchor", $"summary/{i}", null, TestStore.Now)))));

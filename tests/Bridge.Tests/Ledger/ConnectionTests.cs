@@ -42,6 +42,31 @@ public class ConnectionTests
     }
 
     [Fact]
+    public async Task Call_PeerOverloaded_ComesAgainUntilItIsTaken()
+    {
+        await using var fake = await FakeGateway.StartAsync();
+        var refusals = 3;
+        fake.On("Evaluate", call =>
+        {
+            if (Interlocked.Decrement(ref refusals) < 0)
+                return call.AnswerAsync(new EvaluateResponse());
+            call.Context.Response.Headers["grpc-status"] = "2";
+            call.Context.Response.Headers["grpc-message"] = "too many requests for /gateway.Gateway, exceeding concurrency limit (500)";
+            return Task.CompletedTask;
+        });
+        using var gateway = Gateway.Connect(test.Options(fake.Address));
+        var contract = gateway.GetNetwork("bridge").GetContract("summaries");
+
+        await contract.EvaluateTransactionAsync("Read");
+
+        Assert.Equal(-1, refusals);
+        using var hasty = Gateway.Connect(test.Options(fake.Address) with { EvaluateTimeout = TimeSpan.FromSeconds(1.5) });
+        refusals = 10_000;
+        var failure = await Assert.ThrowsAsync<EvaluateException>(() => hasty.GetNetwork("bridge").GetContract("summaries").EvaluateTransactionAsync("Read"));
+        Assert.Contains("too many requests", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Slots_WhoFinishes_GoesBeforeWhoBegins()
     {
         var slots = new CallSlots(1);

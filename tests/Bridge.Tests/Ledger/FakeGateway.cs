@@ -151,7 +151,7 @@ internal sealed class FakeCall(HttpContext context, ReadOnlyMemory<byte> request
             context.Response.AppendTrailer("grpc-status-details-bin", Details(code, message, details));
     }
 
-    public void Break() => context.Features.Get<IHttpResetFeature>()!.Reset(2);
+    public void Break(int code = 2) => context.Features.Get<IHttpResetFeature>()!.Reset(code);
 
     // padding left out, as gRPC implementations do
     private static string Details(GrpcStatusCode code, string message, ErrorDetail[] details)

@@ -277,6 +277,25 @@ public sealed class GatewayTests : IAsyncLifetime
         Assert.Equal("250m", sent);
     }
 
+    // A peer resets the stream at the deadline that it was told (CANCEL, 8), and may be a moment before this side's clock.
+    [Theory]
+    [InlineData(200, GrpcStatusCode.DeadlineExceeded)]
+    [InlineData(60_000, GrpcStatusCode.Cancelled)]
+    public async Task Reset_ByThePeer_IsTheDeadlineWhereItIsNear(int milliseconds, GrpcStatusCode expected)
+    {
+        fake.On("CommitStatus", call =>
+        {
+            call.Break(8);
+            return Task.CompletedTask;
+        });
+        using var patient = Gateway.Connect(test.Options(fake.Address) with { CommitStatusTimeout = TimeSpan.FromMilliseconds(milliseconds) });
+
+        var exception = await Assert.ThrowsAsync<CommitStatusException>(() => patient.GetNetwork("bridge").NewCommit(new string('f', 64)).GetStatusAsync(Token));
+
+        Assert.Equal(expected, exception.Code);
+        Assert.True(exception.NoAnswer);
+    }
+
     [Fact]
     public async Task Cancel_ByCaller_IsOperationCanceledAndReachesTheServer()
     {

@@ -30,13 +30,26 @@ public sealed class RecordedReplyTests : IAsyncLifetime
         return data;
     }
 
+    public static TheoryData<string, string> Deliveries()
+    {
+        var data = new TheoryData<string, string>();
+        foreach (var file in Directory.GetFiles(Folder, "deliver-*.json").Order(StringComparer.Ordinal))
+        {
+            foreach (var vector in Read(file)["vectors"]!.AsArray())
+                data.Add(Path.GetFileName(file), (string)vector!["name"]!);
+        }
+
+        return data;
+    }
+
     public static TheoryData<string> Chains() =>
         [.. Directory.GetFiles(Folder, "blocks-*.json").Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal)];
 
     public async ValueTask InitializeAsync()
     {
         fake = await FakeGateway.StartAsync();
-        gateway = Gateway.Connect(test.Options(fake.Address));
+        // an overloaded peer is asked again until the time is over
+        gateway = Gateway.Connect(test.Options(fake.Address) with { EvaluateTimeout = TimeSpan.FromSeconds(2) });
     }
 
     public async ValueTask DisposeAsync()
@@ -103,6 +116,54 @@ public sealed class RecordedReplyTests : IAsyncLifetime
                 committed.Transactions.Select(transaction => ((int)transaction.Type, transaction.TransactionId)));
             var signatures = Metadata.Parser.ParseFrom(block.Metadata.Metadata[(int)BlockMetadataIndex.Signatures]).Signatures;
             Assert.Equal((int)expected["orderers"]!, signatures.Count);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Deliveries))]
+    public async Task Blocks_RecordedDelivery_AreReadOrRefusedInWords(string file, string name)
+    {
+        var vector = Read(Path.Combine(Folder, file))["vectors"]!.AsArray().Single(one => (string)one!["name"]! == name)!;
+        var request = Bytes(vector, "request");
+        ReadOnlyMemory<byte> sent = default;
+        fake.OnDeliver((string)vector["call"]!, async call =>
+        {
+            sent = call.RequestBytes;
+            await ReplyAsync(call, vector);
+        });
+        var signature = Envelope.Parser.ParseFrom(request).Signature.ToByteArray();
+        var received = new List<string>();
+
+        var failure = await Record.ExceptionAsync(() => (string)vector["call"]! switch
+        {
+            "Deliver" => ReadAsync(gateway.NewSignedBlockEventsRequest(request, signature), block => block.Data is { Data.Count: > 0 } ? "block" : "header"),
+            "DeliverFiltered" => ReadAsync(gateway.NewSignedFilteredBlockEventsRequest(request, signature), _ => "filtered"),
+            _ => ReadAsync(
+                gateway.NewSignedBlockAndPrivateDataEventsRequest(request, signature),
+                block => new CommittedBlock(block.Block, block.PrivateDataMap).Transactions.Any(transaction => transaction.PrivateWrites.Count > 0) ? "private" : "no private"),
+        });
+
+        Assert.Equal(Convert.ToBase64String(request), Convert.ToBase64String(sent.Span));
+        var expected = vector["expect"]!.AsArray().Select(one => (string)one!).ToList();
+        if (expected[^1] == "Success")
+        {
+            Assert.Null(failure);
+            Assert.Equal(expected[..^1], received);
+        }
+        else
+        {
+            var refusal = Assert.IsType<GatewayException>(failure);
+            Assert.Contains(expected[^1], refusal.Message, StringComparison.Ordinal);
+            Assert.Equal(
+                expected[^1] switch { "BadRequest" => GrpcStatusCode.InvalidArgument, "Forbidden" => GrpcStatusCode.PermissionDenied, _ => GrpcStatusCode.NotFound },
+                refusal.Code);
+        }
+
+        async Task ReadAsync<T>(BlockEventsRequest<T> stream, Func<T, string> form)
+            where T : class
+        {
+            await foreach (var block in stream.GetEventsAsync(Token))
+                received.Add(form(block));
         }
     }
 

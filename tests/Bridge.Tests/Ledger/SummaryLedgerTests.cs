@@ -134,7 +134,7 @@ public sealed class SummaryLedgerTests : IAsyncLifetime
                 Assert.Equal(stored, Assert.Single(page.Items).StoredValue);
                 Assert.Equal(handle, page.Next);
             }),
-            ("ReadStatus", [Hospital], null, "jws", async () => Assert.Equal("jws", await ledger.ReadStatusAsync(Hospital, Token))),
+            ("ReadStatus", [Hospital, "3"], null, "jws", async () => Assert.Equal("jws", await ledger.ReadStatusAsync(Hospital, 3, Token))),
             ("ReadSummary", [Hospital], $$"""{"id":"{{id}}"}""", live, async () =>
             {
                 var summary = await ledger.ReadSummaryAsync(Hospital, id, Token);

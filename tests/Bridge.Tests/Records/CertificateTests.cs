@@ -28,7 +28,7 @@ public sealed class CertificateTests : IDisposable
     [Fact]
     public void FaultsIn_OneKeyInTwoRolesOrRootNotSelfSigned_NamesEach()
     {
-        Assert.Equal([("statusKey", CertificateFault.KeyInOtherRole)], CertificateCheck.FaultsIn(_a.Record with { StatusKey = _a.Registrar }, TestRecords.Now));
+        Assert.Equal([("statusKey", CertificateFault.KeyInOtherRole)], CertificateCheck.FaultsIn(_a.Record with { StatusKey = _a.Issue(_a.RegistrarKey, PersonRole.StatusKey, "Status") }, TestRecords.Now));
         var rolled = CertificateProfile.RollRoot(_a.People, _key.ExportSubjectPublicKeyInfo(), "Hospital A people 2", null, TestRecords.Now.AddDays(-1), TestRecords.Now.AddDays(1));
         var more = _a.Record with { Cas = [.. _a.Record.Cas, new(CaUse.People, rolled)] };
         Assert.Equal([("cas[2].certificate", CertificateFault.NotSelfSigned)], CertificateCheck.FaultsIn(more, TestRecords.Now));
@@ -41,8 +41,8 @@ public sealed class CertificateTests : IDisposable
     public void CheckPerson_IssuedByThePatientCa_IsWrongIssuer()
     {
         var forged = CertificateProfile.IssuePerson(
-            new(_a.PatientCa.Certificate, _a.PatientCaKey), _key.ExportSubjectPublicKeyInfo(), "Dr Nobody", null, TestRecords.Now.AddDays(-1), TestRecords.Now.AddDays(1));
-        Assert.Equal(CertificateFault.WrongIssuer, CertificateCheck.CheckPerson(forged, People, TestRecords.Now));
+            new(_a.PatientCa.Certificate, _a.PatientCaKey), _key.ExportSubjectPublicKeyInfo(), PersonRole.Doctor, "Dr Nobody", null, TestRecords.Now.AddDays(-1), TestRecords.Now.AddDays(1));
+        Assert.Equal(CertificateFault.WrongIssuer, CertificateCheck.CheckPerson(forged, PersonRole.Doctor, People, TestRecords.Now));
     }
 
     [Fact]
@@ -50,35 +50,35 @@ public sealed class CertificateTests : IDisposable
     {
         using var other = TestHospital.NewKey();
         var twin = CertificateProfile.CreateRoot(other, "Hospital A people", "Hospital A", TestRecords.Now.AddDays(-1), TestRecords.Now.AddDays(1));
-        var forged = CertificateProfile.IssuePerson(new(twin, other), _key.ExportSubjectPublicKeyInfo(), "Dr Nobody", null, TestRecords.Now.AddDays(-1), TestRecords.Now.AddDays(1));
-        Assert.Equal(CertificateFault.WrongIssuer, CertificateCheck.CheckPerson(forged, People, TestRecords.Now));
+        var forged = CertificateProfile.IssuePerson(new(twin, other), _key.ExportSubjectPublicKeyInfo(), PersonRole.Doctor, "Dr Nobody", null, TestRecords.Now.AddDays(-1), TestRecords.Now.AddDays(1));
+        Assert.Equal(CertificateFault.WrongIssuer, CertificateCheck.CheckPerson(forged, PersonRole.Doctor, People, TestRecords.Now));
     }
 
     [Fact]
     public void CheckPerson_DoctorAtAndBesideItsDates_SaysWhich()
     {
-        var doctor = CertificateProfile.IssuePerson(_a.People, _key.ExportSubjectPublicKeyInfo(), "Dr Ada Marten", "Hospital A", TestRecords.Now, TestRecords.Now.AddDays(1));
-        Assert.Equal(CertificateFault.None, CertificateCheck.CheckPerson(doctor, People, TestRecords.Now));
-        Assert.Equal(CertificateFault.None, CertificateCheck.CheckPerson(doctor, People, TestRecords.Now.AddDays(1)));
-        Assert.Equal(CertificateFault.NotYetValid, CertificateCheck.CheckPerson(doctor, People, TestRecords.Now.AddSeconds(-1)));
-        Assert.Equal(CertificateFault.Expired, CertificateCheck.CheckPerson(doctor, People, TestRecords.Now.AddDays(1).AddSeconds(1)));
-        Assert.Equal(CertificateFault.None, CertificateCheck.CheckPerson(doctor, People, null));
+        var doctor = CertificateProfile.IssuePerson(_a.People, _key.ExportSubjectPublicKeyInfo(), PersonRole.Doctor, "Dr Ada Marten", "Hospital A", TestRecords.Now, TestRecords.Now.AddDays(1));
+        Assert.Equal(CertificateFault.None, CertificateCheck.CheckPerson(doctor, PersonRole.Doctor, People, TestRecords.Now));
+        Assert.Equal(CertificateFault.None, CertificateCheck.CheckPerson(doctor, PersonRole.Doctor, People, TestRecords.Now.AddDays(1)));
+        Assert.Equal(CertificateFault.NotYetValid, CertificateCheck.CheckPerson(doctor, PersonRole.Doctor, People, TestRecords.Now.AddSeconds(-1)));
+        Assert.Equal(CertificateFault.Expired, CertificateCheck.CheckPerson(doctor, PersonRole.Doctor, People, TestRecords.Now.AddDays(1).AddSeconds(1)));
+        Assert.Equal(CertificateFault.None, CertificateCheck.CheckPerson(doctor, PersonRole.Doctor, People, null));
         Assert.Equal("Dr Ada Marten", CertificateCheck.NameIn(doctor));
     }
 
     [Fact]
     public void CheckPerson_WithoutExtensionsOrWithOtherUsage_IsNamed()
     {
-        Assert.Equal(CertificateFault.KeyUsage, CertificateCheck.CheckPerson(Odd(), People, TestRecords.Now));
+        Assert.Equal(CertificateFault.KeyUsage, CertificateCheck.CheckPerson(Odd(), PersonRole.Doctor, People, TestRecords.Now));
         Assert.Equal(CertificateFault.KeyUsage, CertificateCheck.CheckPerson(
-            Odd(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature | X509KeyUsageFlags.KeyCertSign, true)), People, TestRecords.Now));
+            Odd(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature | X509KeyUsageFlags.KeyCertSign, true)), PersonRole.Doctor, People, TestRecords.Now));
         Assert.Equal(CertificateFault.ExtendedKeyUsage, CertificateCheck.CheckPerson(
-            Odd(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true)), People, TestRecords.Now));
-        Assert.Equal(CertificateFault.ExtendedKeyUsage, CertificateCheck.CheckPerson(_a.IssuePatient(_key), People, TestRecords.Now));
+            Odd(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true)), PersonRole.Doctor, People, TestRecords.Now));
+        Assert.Equal(CertificateFault.ExtendedKeyUsage, CertificateCheck.CheckPerson(_a.IssuePatient(_key), PersonRole.Doctor, People, TestRecords.Now));
         Assert.Equal(CertificateFault.CriticalExtension, CertificateCheck.CheckPerson(
-            Odd(new X509Extension("1.2.3.4", [5, 0], critical: true)), People, TestRecords.Now));
-        Assert.Equal(CertificateFault.Unreadable, CertificateCheck.CheckPerson("junk"u8, People, TestRecords.Now));
-        Assert.Equal(CertificateFault.Unreadable, CertificateCheck.CheckPerson([.. _a.Registrar, 0], People, TestRecords.Now));
+            Odd(new X509Extension("1.2.3.4", [5, 0], critical: true)), PersonRole.Doctor, People, TestRecords.Now));
+        Assert.Equal(CertificateFault.Unreadable, CertificateCheck.CheckPerson("junk"u8, PersonRole.Doctor, People, TestRecords.Now));
+        Assert.Equal(CertificateFault.Unreadable, CertificateCheck.CheckPerson([.. _a.Registrar, 0], PersonRole.Registrar, People, TestRecords.Now));
 
         byte[] Odd(params X509Extension[] extensions)
         {
@@ -88,6 +88,47 @@ public sealed class CertificateTests : IDisposable
             using var ca = X509CertificateLoader.LoadCertificate(_a.People.Certificate);
             return request.Create(ca.SubjectName, X509SignatureGenerator.CreateForECDsa(_a.PeopleKey), TestRecords.Now.AddDays(-1), TestRecords.Now.AddDays(1), [1]).RawData;
         }
+    }
+
+    [Fact]
+    public void CheckPerson_CertificateOfAnotherRole_IsRole()
+    {
+        foreach (var given in Enum.GetValues<PersonRole>())
+            foreach (var wanted in Enum.GetValues<PersonRole>())
+                Assert.Equal(given == wanted ? CertificateFault.None : CertificateFault.Role, CertificateCheck.CheckPerson(_a.Issue(_key, given, "Ada Marten"), wanted, People, TestRecords.Now));
+        Assert.Equal(PersonRole.Registrar, CertificateCheck.RoleIn(_a.Registrar));
+        Assert.Null(CertificateCheck.RoleIn(_a.IssuePatient(_key)));
+        var swapped = _a.Record with { Registrar = _a.Issue(_key, PersonRole.Doctor, "Ada Marten"), StatusKey = _a.Registrar };
+        Assert.Equal([("registrar", CertificateFault.Role), ("statusKey", CertificateFault.Role)], CertificateCheck.FaultsIn(swapped, TestRecords.Now));
+    }
+
+    [Fact]
+    public void PersonRequest_WithOrWithoutRole_SaysWhatItAsksFor()
+    {
+        var subject = new X500DistinguishedName("CN=Dr Ada Marten");
+        foreach (var role in Enum.GetValues<PersonRole>().Cast<PersonRole?>().Append(null))
+        {
+            var read = PersonRequest.TryRead(PersonRequest.Create(_key, subject, role))!;
+            Assert.Equal("Dr Ada Marten", read.Name);
+            Assert.Equal(_key.ExportSubjectPublicKeyInfo(), read.PublicKey);
+            foreach (var wanted in Enum.GetValues<PersonRole>().Cast<PersonRole?>().Append(null))
+                Assert.Equal(role is null || role == wanted, read.MayBe(wanted));
+        }
+    }
+
+    [Fact]
+    public void PersonRequest_ChangedAtRandomOrOfAnotherCurve_IsNullAndNeverThrows()
+    {
+        var good = new CertificateRequest("CN=Dr Ada Marten", _key, HashAlgorithmName.SHA256);
+        good.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid(RoleMark.Of(PersonRole.Doctor))], false));
+        var der = good.CreateSigningRequest();
+        Assert.NotNull(PersonRequest.TryRead(der));
+        var mutator = new Differential.DerMutator(new Random(7));
+        for (var i = 0; i < 2000; i++)
+            PersonRequest.TryRead(mutator.Mutate(der));
+        using var other = ECDsa.Create(ECCurve.NamedCurves.nistP384);
+        Assert.Null(PersonRequest.TryRead(new CertificateRequest("CN=x", other, HashAlgorithmName.SHA256).CreateSigningRequest()));
+        Assert.Null(PersonRequest.TryRead("junk"));
     }
 
     [Fact]
@@ -110,9 +151,9 @@ public sealed class CertificateTests : IDisposable
         using var fresh = TestHospital.NewKey();
         var rolled = CertificateProfile.RollRoot(_a.People, fresh.ExportSubjectPublicKeyInfo(), "Hospital A people 2", "Hospital A", TestRecords.Now, TestRecords.Now.AddYears(1));
         Assert.Equal(CertificateFault.None, CertificateCheck.CheckCa(rolled, TestRecords.Now));
-        var doctor = CertificateProfile.IssuePerson(new(rolled, fresh), _key.ExportSubjectPublicKeyInfo(), "Dr New", null, TestRecords.Now, TestRecords.Now.AddDays(9));
-        Assert.Equal(CertificateFault.None, CertificateCheck.CheckPerson(doctor, [rolled], TestRecords.Now));
-        Assert.Equal(CertificateFault.WrongIssuer, CertificateCheck.CheckPerson(doctor, People, TestRecords.Now));
+        var doctor = CertificateProfile.IssuePerson(new(rolled, fresh), _key.ExportSubjectPublicKeyInfo(), PersonRole.Doctor, "Dr New", null, TestRecords.Now, TestRecords.Now.AddDays(9));
+        Assert.Equal(CertificateFault.None, CertificateCheck.CheckPerson(doctor, PersonRole.Doctor, [rolled], TestRecords.Now));
+        Assert.Equal(CertificateFault.WrongIssuer, CertificateCheck.CheckPerson(doctor, PersonRole.Doctor, People, TestRecords.Now));
     }
 
     [Fact]

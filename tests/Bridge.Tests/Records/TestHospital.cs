@@ -14,8 +14,8 @@ internal sealed class TestHospital : IDisposable
         People = new(CertificateProfile.CreateRoot(PeopleKey, $"{name} people", name, From, To), PeopleKey);
         BridgeCa = new(CertificateProfile.CreateRoot(BridgeCaKey, $"{name} bridge", name, From, To), BridgeCaKey);
         PatientCa = new(CertificateProfile.IssuePatientCa(People, PatientCaKey.ExportSubjectPublicKeyInfo(), $"{name} patients", name, From, To), PatientCaKey);
-        Registrar = CertificateProfile.IssuePerson(People, RegistrarKey.ExportSubjectPublicKeyInfo(), "Registrar Ruth", name, From, To);
-        StatusCertificate = CertificateProfile.IssuePerson(People, StatusKey.ExportSubjectPublicKeyInfo(), $"{name} status", name, From, To);
+        Registrar = CertificateProfile.IssuePerson(People, RegistrarKey.ExportSubjectPublicKeyInfo(), PersonRole.Registrar, "Registrar Ruth", name, From, To);
+        StatusCertificate = CertificateProfile.IssuePerson(People, StatusKey.ExportSubjectPublicKeyInfo(), PersonRole.StatusKey, $"{name} status", name, From, To);
         Bridge = CertificateProfile.IssueFabricIdentity(BridgeCa, BridgeKey.ExportSubjectPublicKeyInfo(), "bridge", "client", From, To);
         Record = new HospitalRecord
         {
@@ -48,7 +48,9 @@ internal sealed class TestHospital : IDisposable
 
     public static ECDsa NewKey() => ECDsa.Create(ECCurve.NamedCurves.nistP256);
 
-    public byte[] IssueDoctor(ECDsa key, string name) => CertificateProfile.IssuePerson(People, key.ExportSubjectPublicKeyInfo(), name, Record.Name, From, To);
+    public byte[] IssueDoctor(ECDsa key, string name) => Issue(key, PersonRole.Doctor, name);
+
+    public byte[] Issue(ECDsa key, PersonRole role, string name) => CertificateProfile.IssuePerson(People, key.ExportSubjectPublicKeyInfo(), role, name, Record.Name, From, To);
 
     public byte[] IssuePatient(ECDsa key) => CertificateProfile.IssuePatient(PatientCa, key.ExportSubjectPublicKeyInfo(), From, To);
 

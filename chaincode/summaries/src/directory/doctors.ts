@@ -8,7 +8,7 @@ import { digest } from '../rules/encoding';
 import { namesKey, type Hospital } from '../rules/hospital';
 import type { JsonObject } from '../rules/json';
 import { handle, integer, text } from '../rules/schema';
-import { confirmationKind, doctorKind, revocationKind, statusKind } from '../rules/statements';
+import { confirmationKind, doctorKind, mostParts, revocationKind, statusKind } from '../rules/statements';
 import { clockTolerance, doctorsCollection, parseStored, type Session } from '../session';
 import { putRecord, readRecord } from '../store';
 
@@ -33,7 +33,7 @@ export interface Doctor {
 const anyText = text((value) => value.length <= 65536);
 export const doctorKey = (doctor: string): string => `doc/${doctor}`;
 const leafKey = (thumbprint: string): string => `leaf/${thumbprint}`;
-const statusKey = (hospital: string): string => `status/${hospital}`;
+const statusKey = (hospital: string, part: number): string => `status/${hospital}/${String(part)}`;
 
 /** A doctor's record from its stored value; null where it is none. */
 export const readDoctorRecord = (value: Buffer): Doctor | null => readRecord(value, 'doctor') as unknown as Doctor | null;
@@ -47,7 +47,7 @@ export async function proposeDoctor(session: Session, msp: string): Promise<stri
 
   const leaf = under('BAD_DOCTOR_CERTIFICATE', () => {
     const certificate = readCertificateText(input.certificate);
-    checkOffice(certificate, hospital.peopleCas, ledger.time);
+    checkOffice(certificate, 'doctor', hospital.peopleCas, ledger.time);
     return certificate;
   });
   const { payload, signer } = under('BAD_STATEMENT', () => readOfficeJws(input.statement, doctorKind));
@@ -153,15 +153,16 @@ export async function publishStatus(session: Session, msp: string): Promise<stri
   under('BAD_STATUS', () => {
     if (signer.thumbprint !== hospital.statusKey.thumbprint || !isValidAt(signer, ledger.time)) throw new RuleError('not signed by the hospital\'s status key');
     if (payload.hospital !== msp) throw new RuleError('another hospital\'s list');
+    if (payload.record !== hospital.recordDigest) throw new RuleError('a list that names another record of the hospital than the one in force');
     if (payload.thisUpdate > ledger.time + clockTolerance) throw new RuleError('a list from the future');
     if (payload.nextUpdate <= ledger.time) throw new RuleError('a list that is past its nextUpdate');
   });
-  const stored = await ledger.getPrivate(doctorsCollection, statusKey(msp));
+  const stored = await ledger.getPrivate(doctorsCollection, statusKey(msp, payload.part));
   if (stored !== null) {
     const before = readOfficeJws(parseStored(stored)['list'] as string, statusKind).payload;
     if (payload.seq <= before.seq) refuse('WRONG_SEQ', 'seq must be greater than the one published');
   }
-  await putRecord(ledger, doctorsCollection, statusKey(msp), 'status', input.salt, { list: input.status });
+  await putRecord(ledger, doctorsCollection, statusKey(msp, payload.part), 'status', input.salt, { list: input.status });
   return 'PUBLISHED';
 }
 
@@ -195,10 +196,11 @@ export async function listDoctors(session: Session, msp: string): Promise<string
   return canonical({ doctors, next: null });
 }
 
-export async function readStatus(session: Session, msp: string): Promise<string> {
+export async function readStatus(session: Session, msp: string, partText: string): Promise<string> {
   session.requireConsortiumMember();
   await session.hospital(msp);
-  const stored = await session.ledger.getPrivate(doctorsCollection, statusKey(msp));
-  if (stored === null) refuse('NOT_FOUND', 'this hospital has not published a status list');
+  const part = /^(0|[1-9][0-9]{0,2})$/.test(partText) && Number(partText) < mostParts ? Number(partText) : refuse('BAD_INPUT', `part: a number from 0 to ${String(mostParts - 1)} is expected`);
+  const stored = await session.ledger.getPrivate(doctorsCollection, statusKey(msp, part));
+  if (stored === null) refuse('NOT_FOUND', 'this hospital has not published this part of a status list');
   return parseStored(stored)['list'] as string;
 }

@@ -1,9 +1,9 @@
 import type { Ledger } from '../ledger';
 import { refuse, RuleError, under } from '../refusal';
-import { canonical, canonicalBytes } from '../rules/canonical';
+import { canonical } from '../rules/canonical';
 import { isValidAt, readCertificateText } from '../rules/certificate';
 import { readOfficeJws } from '../rules/compact';
-import { isMsp } from '../rules/encoding';
+import { canonicalBytes, isMsp } from '../rules/encoding';
 import {
   checkApart, checkHospital, checkRoots, mostHospitals, readConsortiumFile, readHospital, rollsOver, type Hospital,
 } from '../rules/hospital';

@@ -114,7 +114,7 @@ export async function enrolPatient(session: Session, msp: string): Promise<strin
   const pseudonym = pseudonymOf(spki);
   const certificate = under('BAD_PATIENT_CERTIFICATE', () => {
     const leaf = readCertificateText(input.certificate);
-    checkLeaf(leaf, clientAuth, ledger.time);
+    checkLeaf(leaf, clientAuth, null, ledger.time);
     if (!isValidAt(hospital.patientCa, ledger.time) || !isIssuedBy(leaf, hospital.patientCa)) throw new RuleError('not issued by the hospital\'s patient CA');
     if (leaf.commonName !== pseudonymOf(leaf.spki)) throw new RuleError('the common name is not the key\'s pseudonym');
     return leaf;

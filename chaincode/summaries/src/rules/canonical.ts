@@ -16,8 +16,6 @@ export function canonical(value: JsonValue): string {
   return `{${members.map((name) => `${canonical(name)}:${canonical(value[name] as JsonValue)}`).join(',')}}`;
 }
 
-export const canonicalBytes = (value: JsonValue): Buffer => Buffer.from(canonical(value), 'utf8');
-
 /** How bytes that should be a canonical JSON object look. */
 export type CanonicalReading =
   { readonly state: 'OBJECT'; readonly value: JsonObject } | { readonly state: 'NO_OBJECT' } | { readonly state: 'NOT_CANONICAL' };

@@ -4,6 +4,7 @@ import {
   children, DerError, expectTag, readBits, readBoolean, readDer, readOid, readTime, readUnsigned, tags, type Der,
 } from './der';
 import { digest, fromBase64 } from './encoding';
+import { both, text, words, type Check } from './schema';
 
 export type KeyKind = 'P-256' | 'RSA' | 'OTHER';
 
@@ -51,6 +52,11 @@ const oids = {
 
 export const documentSigning = '1.3.6.1.5.5.7.3.36';
 export const clientAuth = '1.3.6.1.5.5.7.3.2';
+
+/** What a people CA certifies a person for. Each has a mark, an ExtendedKeyUsage under the project's arc, and bears no other's: a doctor's certificate can never pass for a registrar's. */
+export type Role = 'doctor' | 'registrar' | 'status-key';
+export const roleArc = '1.2.840.113556.1.8000.2554.64687.39339.27686.18757.43763.8999527.15962029';
+export const roleMarks: Readonly<Record<Role, string>> = { 'doctor': `${roleArc}.1`, 'registrar': `${roleArc}.2`, 'status-key': `${roleArc}.3` };
 const maxCertificateBytes = 8192;
 
 /** Certificates read before, by thumbprint: offices, CAs and doctors come again with every call. Reading is pure, so nothing depends on what is here. */
@@ -185,6 +191,9 @@ export function isIssuedBy(certificate: Certificate, issuer: Certificate): boole
 
 export const isValidAt = (certificate: Certificate, time: number): boolean => certificate.notBefore <= time && time <= certificate.notAfter;
 
+/** Something to read beside blanks, and nothing that a page would not show. */
+const personName: Check = both(words(1, 128), text((name) => /[^\s\u0085]/.test(name)));
+
 const digitalSignature = 0;
 const nonRepudiation = 1;
 const keyCertSign = 5;
@@ -195,26 +204,34 @@ function checkCommon(certificate: Certificate, time: number): void {
   if (!isValidAt(certificate, time)) throw new RuleError('outside its dates');
 }
 
+/** The mark of its role, once, and nothing else under the arc (later roles will stand there); null: no mark at all. */
+function checkMark(certificate: Certificate, mark: string | null): void {
+  const marks = certificate.extendedKeyUsage.filter((purpose) => purpose === roleArc || purpose.startsWith(`${roleArc}.`));
+  if (mark === null ? marks.length > 0 : marks.length !== 1 || marks[0] !== mark) throw new RuleError(mark === null ? 'the mark of a role that it has not' : 'not exactly the mark of its role');
+}
+
 /** A CA certificate within its dates. */
 export function checkCa(certificate: Certificate, time: number): void {
   checkCommon(certificate, time);
   if (certificate.isCa !== true) throw new RuleError('BasicConstraints do not say CA');
   if (certificate.keyUsage !== null && !certificate.keyUsage.has(keyCertSign)) throw new RuleError('KeyUsage lacks keyCertSign');
+  checkMark(certificate, null);
 }
 
-/** A leaf that may sign, for one purpose. */
-export function checkLeaf(certificate: Certificate, purpose: string, time: number): void {
+/** A leaf that may sign, for one purpose, in one role or none. */
+export function checkLeaf(certificate: Certificate, purpose: string, role: Role | null, time: number): void {
   checkCommon(certificate, time);
   if (certificate.isCa === true) throw new RuleError('BasicConstraints say CA');
   if (certificate.keyUsage?.has(digitalSignature) !== true) throw new RuleError('KeyUsage lacks digitalSignature');
   if ([...certificate.keyUsage].some((bit) => bit !== digitalSignature && bit !== nonRepudiation)) throw new RuleError('KeyUsage allows more than signing');
   if (!certificate.extendedKeyUsage.includes(purpose)) throw new RuleError('ExtendedKeyUsage lacks the purpose');
+  checkMark(certificate, role === null ? null : roleMarks[role]);
 }
 
 /** An office of a hospital (doctor, registrar, status key): issued directly by one of its people CAs, which are all within their dates. */
-export function checkOffice(certificate: Certificate, peopleCas: readonly Certificate[], time: number): void {
-  checkLeaf(certificate, documentSigning, time);
-  if (certificate.commonName === null || certificate.commonName.trim() === '') throw new RuleError('one common name is expected');
+export function checkOffice(certificate: Certificate, role: Role, peopleCas: readonly Certificate[], time: number): void {
+  checkLeaf(certificate, documentSigning, role, time);
+  if (certificate.commonName === null || !personName(certificate.commonName)) throw new RuleError('one common name is expected, without control characters');
   if (!peopleCas.some((ca) => isValidAt(ca, time) && isIssuedBy(certificate, ca))) throw new RuleError('not issued directly by a people CA');
 }
 

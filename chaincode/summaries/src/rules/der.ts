@@ -131,7 +131,7 @@ export function readTime(element: Der | undefined): number {
   if (match === null) throw new DerError('a time in a form that certificates do not use');
   const [month, day, hour, minute, second] = match.slice(2).map(Number) as [number, number, number, number, number];
   const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
-  const valid = date.getUTCMonth() === month - 1 && date.getUTCDate() === day && hour < 24 && minute < 60 && second < 60;
+  const valid = date.getUTCMonth() === month - 1 && date.getUTCDate() === day && hour < 24 && minute < 60 && second < 60 && year >= 1950;
   if (!valid) throw new DerError('an impossible time');
   return date.getTime() / 1000;
 }

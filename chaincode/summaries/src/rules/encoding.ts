@@ -1,4 +1,9 @@
 import { createHash } from 'node:crypto';
+import { canonical } from './canonical';
+import type { JsonValue } from './json';
+
+/** UTF-8 of the canonical text. Here and not beside it: browsers use that file too, and have no Buffer. */
+export const canonicalBytes = (value: JsonValue): Buffer => Buffer.from(canonical(value), 'utf8');
 
 /** Base64url without padding, one spelling per value; null for anything else. */
 export function fromBase64Url(text: string): Buffer | null {

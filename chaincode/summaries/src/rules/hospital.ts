@@ -66,11 +66,17 @@ interface RecordForm {
   readonly rpId: string | null;
 }
 
+function readP256(certificate: string): Certificate {
+  const read = readCertificateText(certificate);
+  if (read.keyKind !== 'P-256') throw new RuleError('the key is not ECDSA P-256');
+  return read;
+}
+
 /** Reads a hospital record; RuleError where it breaks the schema or holds a certificate that cannot be read. */
 export function readHospital(value: JsonValue): Hospital {
   if (!fits(value, recordMembers)) throw new RuleError('the hospital record breaks its schema');
   const form = value as unknown as RecordForm;
-  const cas = form.cas.map((ca) => ({ use: ca.use, certificate: readCertificateText(ca.certificate) }));
+  const cas = form.cas.map((ca) => ({ use: ca.use, certificate: readP256(ca.certificate) }));
   const ofUse = (use: string): Certificate[] => cas.filter((ca) => ca.use === use).map((ca) => ca.certificate);
   const peopleCas = ofUse('people');
   const bridgeCas = ofUse('bridge');
@@ -83,9 +89,9 @@ export function readHospital(value: JsonValue): Hospital {
     seq: form.seq,
     peopleCas,
     bridgeCas,
-    registrar: readCertificateText(form.registrar),
-    statusKey: readCertificateText(form.statusKey),
-    patientCa: readCertificateText(form.patientCa),
+    registrar: readP256(form.registrar),
+    statusKey: readP256(form.statusKey),
+    patientCa: readP256(form.patientCa),
     bridges: form.bridges,
     passkeys: form.rpId === null ? null : { origins: form.origins, rpId: form.rpId },
     caDigests: { bridge: digests(bridgeCas), people: digests(peopleCas) },
@@ -97,8 +103,8 @@ export function readHospital(value: JsonValue): Hospital {
 /** The certificate rules of a record, at a time (unix seconds). The first record's CAs are self-signed; a change may bring new ones: see checkRollover. */
 export function checkHospital(hospital: Hospital, time: number): void {
   for (const ca of [...hospital.peopleCas, ...hospital.bridgeCas]) checkCa(ca, time);
-  checkOffice(hospital.registrar, hospital.peopleCas, time);
-  checkOffice(hospital.statusKey, hospital.peopleCas, time);
+  checkOffice(hospital.registrar, 'registrar', hospital.peopleCas, time);
+  checkOffice(hospital.statusKey, 'status-key', hospital.peopleCas, time);
   checkPatientCa(hospital.patientCa, hospital.peopleCas, time);
   if (!hospital.bridgeCas.every((ca) => isIssuedBy(ca, ca))) throw new RuleError('a bridge CA must be self-signed');
   const keys = officeKeys(hospital);
@@ -110,10 +116,13 @@ export function checkRoots(hospital: Hospital): void {
   if (!hospital.peopleCas.every((ca) => isIssuedBy(ca, ca))) throw new RuleError('a people CA must be self-signed');
 }
 
-/** A people CA that a change brings must be signed by one of the record in force, so that readers of the old digest can follow. */
+/**
+ * A people CA that a change brings must be signed by one of the record in force, so that readers of the old digest can follow. One that may issue only leaves follows
+ * none, nor is followed: such is the patient CA, whose key lies on the bridge.
+ */
 export function rollsOver(next: Hospital, current: Hospital): boolean {
   return next.peopleCas.every((ca) =>
-    current.peopleCas.some((old) => old.thumbprint === ca.thumbprint || isIssuedBy(ca, old)));
+    current.peopleCas.some((old) => old.thumbprint === ca.thumbprint || (ca.pathLength !== 0 && old.pathLength !== 0 && isIssuedBy(ca, old))));
 }
 
 /** Keys (digests of the SPKI) of the roles that a record names; a renewed CA may keep its key, so CAs count once. */

@@ -53,7 +53,12 @@ export interface ApprovalPayload {
 }
 export interface StatusPayload {
   readonly hospital: string;
+  /** Digest of the hospital's record in force. */
+  readonly record: string;
   readonly seq: number;
+  readonly part: number;
+  readonly parts: number;
+  readonly revoked: readonly string[];
   readonly thisUpdate: number;
   readonly nextUpdate: number;
 }
@@ -108,9 +113,20 @@ export const approvalKind = kind<ApprovalPayload>('bridge-approval+jws', true, {
   record: digestText,
 });
 
+/** Of a status list, which is as large as a signed text may be with any certificate around it; a hospital with more revoked certificates parts them by their thumbprints. */
+export const mostRevoked = 768;
+export const mostParts = 256;
+
+/** The part of a status list that speaks of a certificate: thumbprints are even, so their first two bytes part them. */
+export const partOf = (thumbprint: string, parts: number): number => (Buffer.from(thumbprint, 'base64url').readUInt16BE(0) * parts) >>> 16;
+
 export const statusKind = kind<StatusPayload>(
   'bridge-status+jws',
   true,
-  { hospital: msp, seq, thisUpdate: time, nextUpdate: time, revoked: listOf(0, 4096, digestText) },
-  ({ thisUpdate, nextUpdate }) => thisUpdate < nextUpdate && nextUpdate <= thisUpdate + 86400,
+  {
+    hospital: msp, record: digestText, seq, thisUpdate: time, nextUpdate: time, part: integer(0, mostParts - 1), parts: integer(1, mostParts),
+    revoked: listOf(0, mostRevoked, digestText),
+  },
+  ({ thisUpdate, nextUpdate, part, parts, revoked }) =>
+    thisUpdate < nextUpdate && nextUpdate <= thisUpdate + 86400 && part < parts && revoked.every((thumbprint) => partOf(thumbprint, parts) === part),
 );

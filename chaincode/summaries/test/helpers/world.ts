@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import assert from 'node:assert/strict';
-import { clientAuth, documentSigning } from '../../src/rules/certificate';
+import { clientAuth, documentSigning, roleMarks, type Role } from '../../src/rules/certificate';
 import { canonical } from '../../src/rules/canonical';
 import { digest, pseudonymOf } from '../../src/rules/encoding';
 import type { JsonObject, JsonValue } from '../../src/rules/json';
@@ -25,8 +25,8 @@ export class HospitalSetup {
   public constructor(public readonly msp: string) {
     this.peopleCa = mint({ name: `${msp} people`, keys: newKeys(), notBefore: now() - year, notAfter: now() + 10 * year, ca: true });
     this.bridgeCa = mint({ name: `${msp} msp`, keys: newKeys(), notBefore: now() - year, notAfter: now() + 10 * year, ca: true });
-    this.registrar = this.office('Registrar');
-    this.statusKey = this.office('Status');
+    this.registrar = this.office('registrar', 'Registrar');
+    this.statusKey = this.office('status-key', 'Status');
     this.patientCa = mint({ name: `${msp} patients`, keys: newKeys(), issuer: this.peopleCa, notBefore: now() - 3600, notAfter: now() + year, ca: true, pathLength: 0 });
     this.bridge = this.newBridge();
   }
@@ -35,8 +35,8 @@ export class HospitalSetup {
     return mint({ name: `bridge.${this.msp}`, keys: newKeys(), issuer: this.bridgeCa, notBefore: now() - 3600, notAfter: now() + year });
   }
 
-  public office(name: string, keys: Keys = newKeys(), notBefore = now() - 3600, notAfter = now() + year): Identity {
-    return mint({ name, keys, issuer: this.peopleCa, notBefore, notAfter, purposes: [documentSigning] });
+  public office(role: Role, name: string, keys: Keys = newKeys(), notBefore = now() - 3600, notAfter = now() + year): Identity {
+    return mint({ name, keys, issuer: this.peopleCa, notBefore, notAfter, purposes: [documentSigning, roleMarks[role]] });
   }
 
   public record(more: JsonObject = {}): JsonObject {
@@ -174,14 +174,14 @@ export class World {
     }, signer.keys, signer.text);
   }
 
-  public async proposed(hospital = this.a, identity = hospital.office('Dr Ada Example')): Promise<DoctorSetup> {
+  public async proposed(hospital = this.a, identity = hospital.office('doctor', 'Dr Ada Example')): Promise<DoctorSetup> {
     const handle = handleOf();
     const statement = this.statement(hospital, identity, handle);
     await accepted(this.directoryCall(hospital.caller, ['ProposeDoctor', hospital.msp], { handle, certificate: identity.text, statement, salt: saltOf(), leafSalt: saltOf() }));
     return { identity, handle, hospital: hospital.msp, statement };
   }
 
-  public async doctor(hospital = this.a, identity = hospital.office('Dr Ada Example')): Promise<DoctorSetup> {
+  public async doctor(hospital = this.a, identity = hospital.office('doctor', 'Dr Ada Example')): Promise<DoctorSetup> {
     const doctor = await this.proposed(hospital, identity);
     const confirmation = this.confirmation(doctor, hospital === this.a ? this.b.registrar : this.a.registrar);
     await accepted(this.directoryCall(hospital.caller, ['ConfirmDoctor', hospital.msp], { handle: doctor.handle, confirmation, salt: saltOf() }));

@@ -1,4 +1,5 @@
 using Bridge.Fhir.Client;
+using Bridge.FhirServers;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
@@ -9,7 +10,7 @@ public sealed class FhirClientTests
 {
     private static readonly CancellationToken Stop = TestContext.Current.CancellationToken;
 
-    private static FhirClient Client(QuirkServer server, TimeProvider? time = null, Func<FhirClientOptions, FhirClientOptions>? with = null)
+    private static FhirClient Client(ScriptedServer server, TimeProvider? time = null, Func<FhirClientOptions, FhirClientOptions>? with = null)
     {
         var options = new FhirClientOptions { BaseUrl = server.BaseUrl, BearerToken = "secret-token", FirstBackoff = TimeSpan.FromMilliseconds(1), MaxBackoff = TimeSpan.FromMilliseconds(5) };
         return new FhirClient(with?.Invoke(options) ?? options, null, time);
@@ -20,7 +21,7 @@ public sealed class FhirClientTests
     [Fact]
     public async Task SearchAsync_ShortQuery_IsAGetThatEscapesItsValues()
     {
-        await using var server = await QuirkServer.StartAsync(c => QuirkServer.Json(c, QuirkServer.Bundle([Patient("a")])));
+        await using var server = await ScriptedServer.StartAsync(c => ScriptedServer.Json(c, ScriptedServer.Bundle([Patient("a")])));
         using var client = Client(server);
 
         var page = await client.SearchAsync(new FhirSearch("Patient").Where("identifier", "http://x|1&2").WhereAny("_id", ["a", "b,c"]), Stop);
@@ -35,7 +36,7 @@ public sealed class FhirClientTests
     [Fact]
     public async Task SearchAsync_LongQuery_IsPosted()
     {
-        await using var server = await QuirkServer.StartAsync(c => QuirkServer.Json(c, QuirkServer.Bundle([])));
+        await using var server = await ScriptedServer.StartAsync(c => ScriptedServer.Json(c, ScriptedServer.Bundle([])));
         using var client = Client(server);
 
         await client.SearchAsync(new FhirSearch("Condition").WhereAny("encounter", Enumerable.Range(0, 100).Select(i => Guid.NewGuid().ToString())), Stop);
@@ -48,12 +49,12 @@ public sealed class FhirClientTests
     [Fact]
     public async Task PagesAsync_NextLinks_AreFollowedToTheEnd()
     {
-        await using var server = await QuirkServer.StartAsync();
-        server.Handle = c => QuirkServer.Json(c, c.Request.Query["page"].ToString() switch
+        await using var server = await ScriptedServer.StartAsync();
+        server.Handle = c => ScriptedServer.Json(c, c.Request.Query["page"].ToString() switch
         {
-            "" => QuirkServer.Bundle([Patient("a")], server.BaseUrl + "Patient?page=2"),
-            "2" => QuirkServer.Bundle([Patient("b")], "Patient?page=3"),
-            _ => QuirkServer.Bundle([Patient("c")]),
+            "" => ScriptedServer.Bundle([Patient("a")], server.BaseUrl + "Patient?page=2"),
+            "2" => ScriptedServer.Bundle([Patient("b")], "Patient?page=3"),
+            _ => ScriptedServer.Bundle([Patient("c")]),
         });
         using var client = Client(server);
 
@@ -68,8 +69,8 @@ public sealed class FhirClientTests
     [Fact]
     public async Task PagesAsync_LinksInACircle_AreNoticed()
     {
-        await using var server = await QuirkServer.StartAsync();
-        server.Handle = c => QuirkServer.Json(c, QuirkServer.Bundle([Patient("a")], server.BaseUrl + "Patient?page=" + (c.Request.Query["page"] == "2" ? "1" : "2")));
+        await using var server = await ScriptedServer.StartAsync();
+        server.Handle = c => ScriptedServer.Json(c, ScriptedServer.Bundle([Patient("a")], server.BaseUrl + "Patient?page=" + (c.Request.Query["page"] == "2" ? "1" : "2")));
         using var client = Client(server);
 
         var e = await Assert.ThrowsAsync<FhirException>(async () =>
@@ -90,8 +91,8 @@ public sealed class FhirClientTests
     [InlineData("https://127.0.0.1/fhir/Patient")]
     public async Task NextAsync_LinkToAnotherHost_IsNotFollowed(string link)
     {
-        await using var server = await QuirkServer.StartAsync();
-        server.Handle = c => QuirkServer.Json(c, QuirkServer.Bundle([Patient("a")], link));
+        await using var server = await ScriptedServer.StartAsync();
+        server.Handle = c => ScriptedServer.Json(c, ScriptedServer.Bundle([Patient("a")], link));
         using var client = Client(server);
         var page = await client.SearchAsync(new FhirSearch("Patient"), Stop);
 
@@ -108,12 +109,12 @@ public sealed class FhirClientTests
     [InlineData("get")]
     public async Task AnyRequest_RedirectToAnotherOrigin_IsNotFollowed(string request)
     {
-        await using var elsewhere = await QuirkServer.StartAsync(c => QuirkServer.Json(c, QuirkServer.Bundle([])));
-        await using var server = await QuirkServer.StartAsync();
+        await using var elsewhere = await ScriptedServer.StartAsync(c => ScriptedServer.Json(c, ScriptedServer.Bundle([])));
+        await using var server = await ScriptedServer.StartAsync();
         server.Handle = c =>
         {
             if (request == "next" && server.Requests.Count == 1)
-                return QuirkServer.Json(c, QuirkServer.Bundle([Patient("a")], server.BaseUrl + "Patient?page=2"));
+                return ScriptedServer.Json(c, ScriptedServer.Bundle([Patient("a")], server.BaseUrl + "Patient?page=2"));
             c.Response.StatusCode = 307;
             c.Response.Headers.Location = elsewhere.BaseUrl + "Patient/a";
             return Task.CompletedTask;
@@ -137,11 +138,11 @@ public sealed class FhirClientTests
     [Fact]
     public async Task ReadAsync_RedirectWithinTheServer_IsFollowedWithTheToken()
     {
-        await using var server = await QuirkServer.StartAsync();
+        await using var server = await ScriptedServer.StartAsync();
         server.Handle = c =>
         {
             if (server.Requests.Count > 1)
-                return QuirkServer.Json(c, Patient("a"));
+                return ScriptedServer.Json(c, Patient("a"));
             c.Response.StatusCode = 307;
             c.Response.Headers.Location = "/fhir/v2/Patient/a";
             return Task.CompletedTask;
@@ -164,14 +165,14 @@ public sealed class FhirClientTests
     {
         var time = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(60));
         var first = new TaskCompletionSource();
-        await using var server = await QuirkServer.StartAsync();
+        await using var server = await ScriptedServer.StartAsync();
         server.Handle = c =>
         {
             if (server.Requests.Count > 1)
-                return QuirkServer.Json(c, QuirkServer.Bundle([]));
+                return ScriptedServer.Json(c, ScriptedServer.Bundle([]));
             c.Response.Headers[header] = value;
             c.Response.OnCompleted(() => { first.SetResult(); return Task.CompletedTask; });
-            return QuirkServer.Text(c, status, "slow down, patient Smith");
+            return ScriptedServer.Text(c, status, "slow down, patient Smith");
         };
         using var client = Client(server, time);
 
@@ -190,8 +191,8 @@ public sealed class FhirClientTests
     [Fact]
     public async Task SearchAsync_OutageOfManyAttempts_EndsWithTheOutage()
     {
-        await using var server = await QuirkServer.StartAsync();
-        server.Handle = c => server.Requests.Count <= 25 ? QuirkServer.Text(c, 503, "") : QuirkServer.Json(c, QuirkServer.Bundle([]));
+        await using var server = await ScriptedServer.StartAsync();
+        server.Handle = c => server.Requests.Count <= 25 ? ScriptedServer.Text(c, 503, "") : ScriptedServer.Json(c, ScriptedServer.Bundle([]));
         using var client = Client(server);
 
         await client.SearchAsync(new FhirSearch("Patient"), Stop);
@@ -202,7 +203,7 @@ public sealed class FhirClientTests
     [Fact]
     public async Task SearchAsync_NoServerAtAll_WaitsUntilCancelledOrGivesUpWhereToldTo()
     {
-        var server = await QuirkServer.StartAsync();
+        var server = await ScriptedServer.StartAsync();
         await server.DisposeAsync();
         using var waiting = Client(server);
         using var impatient = Client(server, null, o => o with { GiveUpAfter = TimeSpan.FromMilliseconds(30) });
@@ -223,7 +224,7 @@ public sealed class FhirClientTests
     [InlineData(500, FhirFault.ServerError)]
     public async Task SearchAsync_Refused_NamesStatusAndPathAndNothingOfTheBody(int status, FhirFault fault)
     {
-        await using var server = await QuirkServer.StartAsync(c => QuirkServer.Text(c, status, "Patient John Canary is not yours"));
+        await using var server = await ScriptedServer.StartAsync(c => ScriptedServer.Text(c, status, "Patient John Canary is not yours"));
         using var client = Client(server);
 
         var e = await Assert.ThrowsAsync<FhirException>(() => client.SearchAsync(new FhirSearch("Patient").Where("name", "Canary"), Stop));
@@ -245,7 +246,7 @@ public sealed class FhirClientTests
     [InlineData("null")]
     public async Task SearchAsync_Garbage_IsTriedAFewTimesAndThenAClearError(string body)
     {
-        await using var server = await QuirkServer.StartAsync(c => QuirkServer.Json(c, body));
+        await using var server = await ScriptedServer.StartAsync(c => ScriptedServer.Json(c, body));
         using var client = Client(server);
 
         var e = await Assert.ThrowsAsync<FhirException>(() => client.SearchAsync(new FhirSearch("Patient"), Stop));
@@ -258,12 +259,12 @@ public sealed class FhirClientTests
     [Fact]
     public async Task SearchAsync_ConnectionBreaksMidAnswer_IsTriedAgain()
     {
-        await using var server = await QuirkServer.StartAsync();
+        await using var server = await ScriptedServer.StartAsync();
         server.Handle = async c =>
         {
             if (server.Requests.Count > 1)
             {
-                await QuirkServer.Json(c, QuirkServer.Bundle([Patient("a")]));
+                await ScriptedServer.Json(c, ScriptedServer.Bundle([Patient("a")]));
                 return;
             }
             c.Response.ContentLength = 1000;
@@ -280,8 +281,8 @@ public sealed class FhirClientTests
     public async Task SearchAsync_AnswerBeyondTheBound_KeepsWhatCameBeforeItWhereTheNextLinkIsKnown()
     {
         var big = """{"resourceType":"Patient","id":"big","x":""" + "\"" + new string('x', 300_000) + "\"}";
-        await using var server = await QuirkServer.StartAsync();
-        server.Handle = c => QuirkServer.Json(c, QuirkServer.Bundle([Patient("a"), big, Patient("c")], c.Request.Query.ContainsKey("end") ? null : server.BaseUrl + "Patient?page=2"));
+        await using var server = await ScriptedServer.StartAsync();
+        server.Handle = c => ScriptedServer.Json(c, ScriptedServer.Bundle([Patient("a"), big, Patient("c")], c.Request.Query.ContainsKey("end") ? null : server.BaseUrl + "Patient?page=2"));
         using var client = Client(server, null, o => o with { MaxBodyBytes = 100_000 });
 
         var page = await client.SearchAsync(new FhirSearch("Patient"), Stop);
@@ -296,9 +297,9 @@ public sealed class FhirClientTests
     [Fact]
     public async Task ReadAsync_DeletedOrUnknown_IsNull()
     {
-        await using var server = await QuirkServer.StartAsync();
-        server.Handle = c => c.Request.Path.Value!.EndsWith("there", StringComparison.Ordinal) ? QuirkServer.Json(c, Patient("there"))
-            : QuirkServer.Text(c, c.Request.Path.Value.EndsWith("gone", StringComparison.Ordinal) ? 410 : 404, "");
+        await using var server = await ScriptedServer.StartAsync();
+        server.Handle = c => c.Request.Path.Value!.EndsWith("there", StringComparison.Ordinal) ? ScriptedServer.Json(c, Patient("there"))
+            : ScriptedServer.Text(c, c.Request.Path.Value.EndsWith("gone", StringComparison.Ordinal) ? 410 : 404, "");
         using var client = Client(server);
 
         Assert.NotNull(await client.ReadAsync("Patient", "there", Stop));

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Bridge.Fhir.Client;
+using Bridge.FhirServers;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Time.Testing;
@@ -25,7 +26,7 @@ public class SmartTokensTests
         using var again = SmartKey.FromPem(key.ToPem());
         var time = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(60));
         var seen = new ConcurrentBag<string>();
-        await using var server = await QuirkServer.StartAsync();
+        await using var server = await ScriptedServer.StartAsync();
         server.Handle = c => AuthorizeAsync(c, SmartKey.Jwks(key), server.BaseUrl + "token", time, seen, 300);
         using var tokens = new SmartTokens(new SmartOptions { TokenEndpoint = new Uri(server.BaseUrl, "token"), ClientId = "bridge", JwksUrl = new Uri("https://bridge.example.org/jwks") }, again, time);
 
@@ -45,7 +46,7 @@ public class SmartTokensTests
     public async Task TokenAsync_ManyCallers_AskOnce()
     {
         using var key = SmartKey.NewEs384();
-        await using var server = await QuirkServer.StartAsync();
+        await using var server = await ScriptedServer.StartAsync();
         server.Handle = c => AuthorizeAsync(c, SmartKey.Jwks(key), server.BaseUrl + "token", TimeProvider.System, [], 300);
         using var tokens = new SmartTokens(new SmartOptions { TokenEndpoint = new Uri(server.BaseUrl, "token"), ClientId = "bridge" }, key);
 
@@ -59,11 +60,11 @@ public class SmartTokensTests
     public async Task SearchAsync_TokenNoLongerTaken_FetchesAnotherOnce()
     {
         using var key = SmartKey.NewEs384();
-        await using var server = await QuirkServer.StartAsync();
+        await using var server = await ScriptedServer.StartAsync();
         var searches = 0;
         server.Handle = c => c.Request.Path.Value!.EndsWith("token", StringComparison.Ordinal)
             ? AuthorizeAsync(c, SmartKey.Jwks(key), server.BaseUrl + "token", TimeProvider.System, [], 300)
-            : Interlocked.Increment(ref searches) == 1 ? QuirkServer.Text(c, 401, "expired") : QuirkServer.Json(c, QuirkServer.Bundle([]));
+            : Interlocked.Increment(ref searches) == 1 ? ScriptedServer.Text(c, 401, "expired") : ScriptedServer.Json(c, ScriptedServer.Bundle([]));
         using var tokens = new SmartTokens(new SmartOptions { TokenEndpoint = new Uri(server.BaseUrl, "token"), ClientId = "bridge" }, key);
         using var client = new FhirClient(new FhirClientOptions { BaseUrl = server.BaseUrl }, tokens);
 
@@ -81,7 +82,7 @@ public class SmartTokensTests
     public async Task TokenAsync_Refused_IsAClearErrorWithoutTheBody(int status, string body, string says)
     {
         using var key = SmartKey.NewEs384();
-        await using var server = await QuirkServer.StartAsync(c => QuirkServer.Text(c, status, body));
+        await using var server = await ScriptedServer.StartAsync(c => ScriptedServer.Text(c, status, body));
         using var tokens = new SmartTokens(new SmartOptions { TokenEndpoint = new Uri(server.BaseUrl, "token"), ClientId = "bridge" }, key);
 
         var e = await Assert.ThrowsAsync<FhirException>(() => tokens.TokenAsync(Stop).AsTask());
@@ -135,7 +136,7 @@ public class SmartTokensTests
             && !key.TryGetProperty("d", out _);
         seen.Add(root.GetProperty("jti").GetString()!);
         await (good
-            ? QuirkServer.Json(context, $$"""{"access_token":"{{Guid.NewGuid()}}","token_type":"bearer","expires_in":{{life}},"scope":"system/Encounter.rs"}""")
-            : QuirkServer.Json(context, """{"error":"invalid_client"}""", 400));
+            ? ScriptedServer.Json(context, $$"""{"access_token":"{{Guid.NewGuid()}}","token_type":"bearer","expires_in":{{life}},"scope":"system/Encounter.rs"}""")
+            : ScriptedServer.Json(context, """{"error":"invalid_client"}""", 400));
     }
 }

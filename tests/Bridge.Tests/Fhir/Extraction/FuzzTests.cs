@@ -1,7 +1,9 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Bridge.Fhir;
+using Bridge.Fhir.Client;
 using Bridge.Fhir.Extraction;
+using Bridge.Fhir.Watching;
 using Bridge.Records;
 using FsCheck;
 using FsCheck.Fluent;
@@ -152,7 +154,21 @@ public class FuzzTests
                 Fits(draft);
         }
         _ = Extractor.Value.Extract(new EncounterFile { Encounter = new FhirResource(bundle) }, Context);
-        _ = Bridge.Fhir.Watching.SightingReader.Read(new FhirResource(bundle));
+        _ = SightingReader.Read(new FhirResource(bundle));
+        foreach (var resource in BundleFraming.Frame(bundle, ResourceLimits.MaxResourceBytes).Resources)
+            SightsAlike(resource);
+    }
+
+    /// <summary>A sighting read in one pass says what one does that is read with all faults in mind, and extraction gives the same from it as from the bytes.</summary>
+    private static void SightsAlike(FhirResource resource)
+    {
+        var (once, careful) = (SightingReader.Read(resource), SightingReader.ReadWithFaults(resource));
+        Assert.Equal(careful, once with { Scan = null });
+        if (once.Scan is null)
+            return;
+        var (given, bytes) = (
+            Extractor.Value.Extract(new EncounterFile { Encounter = resource, Scan = once.Scan }, Context), Extractor.Value.Extract(new EncounterFile { Encounter = resource }, Context));
+        Assert.Equal((bytes.Name, bytes.EncounterId, bytes.EncounterVersion, bytes.PatientId), (given.Name, given.EncounterId, given.EncounterVersion, given.PatientId));
     }
 
     private static void Fits(SummaryDraft draft)

@@ -1,7 +1,10 @@
 using System.Globalization;
+using System.Text;
+using System.Text.Json.Nodes;
 using Bridge.Fhir.Client;
 using Bridge.Fhir.Extraction;
 using Bridge.Fhir.Watching;
+using Bridge.FhirServers;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
@@ -14,14 +17,11 @@ public sealed class EncounterWatcherTests : IAsyncLifetime
 
     private readonly FakeTimeProvider _time = new(Start);
     private QuirkServer _server = null!;
-    private EncounterStore _store = null!;
     private FhirClient _client = null!;
 
     public async ValueTask InitializeAsync()
     {
-        _store = new EncounterStore(_time);
-        _server = await QuirkServer.StartAsync();
-        _server.Handle = c => _store.HandleAsync(c, _server.BaseUrl);
+        _server = await QuirkServer.StartAsync(time: _time);
         _client = new FhirClient(new FhirClientOptions { BaseUrl = _server.BaseUrl });
     }
 
@@ -30,6 +30,20 @@ public sealed class EncounterWatcherTests : IAsyncLifetime
         _client.Dispose();
         await _server.DisposeAsync();
     }
+
+    private void Put(string id, DateTimeOffset stamped, DateTimeOffset visible, string status = "finished", string patient = "p1") =>
+        _server.Store.Put(new JsonObject
+        {
+            ["resourceType"] = "Encounter",
+            ["id"] = id,
+            ["status"] = status,
+            ["class"] = new JsonObject { ["code"] = "AMB" },
+            ["subject"] = new JsonObject { ["reference"] = "Patient/" + patient },
+        }, stamped, visible);
+
+    private void Put(string id, string status = "finished", string patient = "p1") => Put(id, _time.GetUtcNow(), _time.GetUtcNow(), status, patient);
+
+    private void Raw(string id, string json) => _server.Store.PutRaw("Encounter", id, Encoding.UTF8.GetBytes(json));
 
     private EncounterWatcher Watcher() => new(_client, new WatchOptions { PageSize = 50 }, _time);
 
@@ -65,10 +79,10 @@ public sealed class EncounterWatcherTests : IAsyncLifetime
                 // stamped one after the other while the transaction runs, seen together when it commits, up to four minutes later
                 var commits = now.AddSeconds(random.Next(20, 240));
                 for (var i = 0; i < 40 && made < total; i++)
-                    _store.Put($"e{made++}", "1", now.AddMilliseconds(i * 10), commits, patient: $"p{made % 7}");
+                    Put($"e{made++}", now.AddMilliseconds(i * 10), commits, patient: $"p{made % 7}");
             }
             for (var i = 0; i < 3 && made < total; i++)
-                _store.Put($"e{made++}", "1", "finished", $"p{made % 7}");
+                Put($"e{made++}", "finished", $"p{made % 7}");
             _time.Advance(TimeSpan.FromSeconds(10));
 
             var (seen, next) = await WalkAsync(watcher, cursor);
@@ -110,14 +124,14 @@ public sealed class EncounterWatcherTests : IAsyncLifetime
     public async Task WalkAsync_Corrections_AreSeenWhateverTheirStatus()
     {
         var (watcher, cursor) = (Watcher(), Cursor.StartingAt(Start));
-        _store.Put("a");
+        Put("a");
         (var seen, cursor) = await WalkAsync(watcher, cursor);
         Assert.Equal(["a/1"], Names(seen));
 
         foreach (var (version, status) in new[] { ("2", "entered-in-error"), ("3", "in-progress"), ("4", "finished"), ("5", "cancelled") })
         {
             _time.Advance(TimeSpan.FromMinutes(1));
-            _store.Put("a", version, status);
+            Put("a", status);
             (seen, cursor) = await WalkAsync(watcher, cursor);
             var one = Assert.Single(seen);
             Assert.Equal((version, status, status == "finished"), (one.Version, one.Status, one.IsFinished));
@@ -130,7 +144,7 @@ public sealed class EncounterWatcherTests : IAsyncLifetime
     {
         var watcher = Watcher();
         for (var i = 0; i < 120; i++)
-            _store.Put($"e{i}");
+            Put($"e{i}");
         var (first, cursor) = await WalkAsync(watcher, Cursor.StartingAt(Start.AddHours(-1)));
         Assert.Equal(120, first.Count);
         Assert.True(cursor.From <= Start.AddMinutes(-5));
@@ -141,7 +155,7 @@ public sealed class EncounterWatcherTests : IAsyncLifetime
         (var again, cursor) = await WalkAsync(watcher, cursor);
         Assert.Empty(again);
         Assert.Equal(Start, cursor.From);
-        _store.Put("new");
+        Put("new");
         _time.Advance(TimeSpan.FromMinutes(20));
         (var late, cursor) = await WalkAsync(watcher, cursor);
         Assert.Equal(["new/1"], Names(late));
@@ -153,7 +167,7 @@ public sealed class EncounterWatcherTests : IAsyncLifetime
     {
         for (var i = 0; i < 230; i++)
         {
-            _store.Put($"e{i}", "1", "finished", $"p{i % 5}");
+            Put($"e{i}", "finished", $"p{i % 5}");
             _time.Advance(TimeSpan.FromMilliseconds(250));
         }
         for (var stopAfter = 1; stopAfter <= 5; stopAfter++)
@@ -181,8 +195,8 @@ public sealed class EncounterWatcherTests : IAsyncLifetime
     public async Task WalkAsync_ExpiredPageLinks_StartsAgainFromTheCursorWithoutDoubles()
     {
         for (var i = 0; i < 180; i++)
-            _store.Put($"e{i}");
-        _store.LinksToExpire = 3;
+            Put($"e{i}");
+        _server.Quirks.LinksToExpire = 3;
 
         var (seen, _) = await WalkAsync(Watcher(), Cursor.StartingAt(Start));
 
@@ -194,8 +208,8 @@ public sealed class EncounterWatcherTests : IAsyncLifetime
     public async Task WalkAsync_LinksThatExpireForEver_SurfaceAsGone()
     {
         for (var i = 0; i < 180; i++)
-            _store.Put($"e{i}");
-        _store.LinksToExpire = int.MaxValue;
+            Put($"e{i}");
+        _server.Quirks.LinksToExpire = int.MaxValue;
 
         var e = await Assert.ThrowsAsync<FhirException>(() => WalkAsync(Watcher(), Cursor.StartingAt(Start)));
 
@@ -205,9 +219,9 @@ public sealed class EncounterWatcherTests : IAsyncLifetime
     [Fact]
     public async Task WalkAsync_ServerThatIgnoresSort_KeepsPatientOrderOnceNoticed()
     {
-        _store.IgnoresSort = true;
+        _server.Quirks.IgnoresSort = true;
         for (var i = 0; i < 140; i++)
-            _store.Put($"e{i}", "1", Start.AddSeconds(140 - i), Start);
+            Put($"e{i}", Start.AddSeconds(140 - i), Start);
 
         var (seen, cursor) = await WalkAsync(Watcher(), Cursor.StartingAt(Start.AddHours(-1)));
 
@@ -219,11 +233,11 @@ public sealed class EncounterWatcherTests : IAsyncLifetime
     [Fact]
     public async Task WalkAsync_PoisonOnThePage_IsNamedAndTheLineGoesOn()
     {
-        _store.Put("good");
-        _store.Poison.Add("""{"resourceType":"Encounter","id":"deep","extension":""" + string.Concat(Enumerable.Repeat("[", 10_000)) + string.Concat(Enumerable.Repeat("]", 10_000)) + "}");
-        _store.Poison.Add("""{"resourceType":"Encounter","id":"huge","text":{"div":""" + "\"" + new string('x', Environment.GetEnvironmentVariable("BRIDGE_TESTS_LONG") is null ? 20_000_000 : 100_000_000) + "\"}}");
-        _store.Poison.Add("""{"resourceType":"Encounter","id":"broken","status":finished}""");
-        _store.Poison.Add("""{"resourceType":"Encounter","status":"finished"}""");
+        Put("good");
+        Raw("deep", """{"resourceType":"Encounter","id":"deep","extension":""" + string.Concat(Enumerable.Repeat("[", 10_000)) + string.Concat(Enumerable.Repeat("]", 10_000)) + "}");
+        Raw("huge", """{"resourceType":"Encounter","id":"huge","text":{"div":""" + "\"" + new string('x', Environment.GetEnvironmentVariable("BRIDGE_TESTS_LONG") is null ? 20_000_000 : 100_000_000) + "\"}}");
+        Raw("broken", """{"resourceType":"Encounter","id":"broken","status":finished}""");
+        Raw("none", """{"resourceType":"Encounter","status":"finished"}""");
 
         var (seen, _) = await WalkAsync(Watcher(), Cursor.StartingAt(Start));
 
@@ -241,10 +255,83 @@ public sealed class EncounterWatcherTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task WalkAsync_RowsThatChangeBetweenOffsetPages_AreShownByTheNextWalk()
+    {
+        _server.Quirks.PagesByOffset = true;
+        for (var i = 0; i < 180; i++)
+        {
+            Put($"e{i}");
+            _time.Advance(TimeSpan.FromSeconds(1));
+        }
+        _time.Advance(TimeSpan.FromHours(1));
+        var cursor = Cursor.StartingAt(Start);
+        var seen = new List<EncounterSighting>();
+        var pages = 0;
+        await foreach (var batch in Watcher().WalkAsync(cursor, Stop))
+        {
+            seen.AddRange(batch.Sightings);
+            cursor = batch.Next;
+            // the pages of one walk are minutes apart; meanwhile rows that were on them change and go to the end
+            Put($"e{pages++}");
+        }
+        var first = Names(seen).Distinct().Count(n => n.EndsWith("/1", StringComparison.Ordinal));
+        (var again, cursor) = await WalkAsync(Watcher(), cursor);
+        seen.AddRange(again);
+        (var third, cursor) = await WalkAsync(Watcher(), cursor);
+
+        Assert.True(first < 180, "rows were expected to be passed over, or the server shows no fault");
+        Assert.Equal(180, seen.Select(s => s.EncounterId).Distinct().Count());
+        Assert.Equal(seen.Count, Names(seen).Distinct().Count());
+        Assert.Empty(third);
+        Assert.True(cursor.From > Start.AddMinutes(2));
+    }
+
+    [Fact]
+    public async Task WalkAsync_CallerStopsInMidWalk_LeavesNoRequestBehind()
+    {
+        for (var i = 0; i < 180; i++)
+            Put($"e{i}");
+        _server.Fail(Fault.Silent(), int.MaxValue, "_page=");
+
+        await foreach (var batch in Watcher().WalkAsync(Cursor.StartingAt(Start), Stop))
+        {
+            Assert.NotEmpty(batch.Sightings);
+            break;
+        }
+
+        Assert.Equal(2, _server.Requests.Count);
+    }
+
+    [Fact]
+    public async Task ReadAsync_ServerThatSearchesWithinAPatientOnly_BringsTheChildrenAllTheSame()
+    {
+        _server.Quirks.PatientScoped = true;
+        _server.Store.Put(Json("""{"resourceType":"Patient","id":"p1","gender":"male","birthDate":"1970-05-05"}"""));
+        foreach (var id in new[] { "a", "b" })
+        {
+            Put(id);
+            _server.Store.Put(Json("""{"resourceType":"Condition","id":"c-@","subject":{"reference":"Patient/p1"},"encounter":{"reference":"Encounter/@"}}""".Replace("@", id, StringComparison.Ordinal)));
+        }
+        var sightings = new List<EncounterSighting>();
+        await foreach (var batch in Watcher().WalkPatientAsync("p1", Cursor.StartingAt(Start), Stop))
+            sightings.AddRange(batch.Sightings);
+
+        var reader = new EncounterReader(_client, new WatchOptions());
+        var files = await reader.ReadAsync(sightings, Stop);
+        await reader.ReadAgainAsync(["a"], Stop);
+
+        Assert.Equal(["c-a", "c-b"], files.Select(f => EncounterLinks.IdOf(Assert.Single(f.Conditions))));
+        // tried at most once for each type, and never again
+        Assert.InRange(_server.Requests.Count(r => r.PathAndQuery.Contains("encounter=", StringComparison.Ordinal)), 1, 3);
+    }
+
+    private static JsonObject Json(string text) => (JsonObject)JsonNode.Parse(text)!;
+
+    [Fact]
     public async Task WalkPatientAsync_Roster_GivesEachVersionOnceOfThatPatientOnly()
     {
-        _store.Put("a", "1", "finished", "p1");
-        _store.Put("b", "1", "finished", "p2");
+        Put("a", "finished", "p1");
+        Put("b", "finished", "p2");
         var watcher = Watcher();
         async Task<(string[], Cursor)> Sweep(Cursor from)
         {
@@ -259,7 +346,7 @@ public sealed class EncounterWatcherTests : IAsyncLifetime
         var (first, cursor) = await Sweep(Cursor.StartingAt(Start));
         _time.Advance(TimeSpan.FromDays(3));
         (var second, cursor) = await Sweep(cursor);
-        _store.Put("a", "2", "cancelled", "p1");
+        Put("a", "cancelled", "p1");
         (var third, cursor) = await Sweep(cursor);
 
         Assert.Equal(["a/1"], first);
@@ -273,7 +360,7 @@ public sealed class EncounterWatcherTests : IAsyncLifetime
     {
         for (var i = 0; i < 120; i++)
         {
-            _store.Put($"e{i}", "1", "finished", $"p{i % 6}");
+            Put($"e{i}", "finished", $"p{i % 6}");
             _time.Advance(TimeSpan.FromMilliseconds(10));
         }
         var (seen, _) = await WalkAsync(Watcher(), Cursor.StartingAt(Start));

@@ -96,6 +96,22 @@ internal static class CompactVectors
             Bad("status", "time-fraction", p => p["thisUpdate"] = 1763625600.5);
             Bad("status", "time-negative", p => p["thisUpdate"] = -1);
             Bad("status", "revoked-no-digest", p => p["revoked"] = new JsonArray("x"));
+            Bad("status", "record-no-digest", p => p["record"] = "x");
+            var last = Digests(2000).Where(one => StatusList.PartOf(Digest.Parse(one), 256) == 255).Take(2).ToArray();
+            Good("status", "last-part-of-256", p => (p["part"], p["parts"], p["revoked"]) = (255, 256, Of(last)));
+            Bad("status", "part-257", p => (p["part"], p["parts"], p["revoked"]) = (256, 257, new JsonArray()));
+            Bad("status", "no-parts", p => p["parts"] = 0);
+            Bad("status", "part-beyond-the-last", p => (p["part"], p["revoked"]) = (1, new JsonArray()));
+            Bad("status", "part-negative", p => p["part"] = -1);
+            Bad("status", "revoked-of-another-part", p => (p["part"], p["parts"], p["revoked"]) = (254, 256, Of(last)));
+            Bad("status", "one-revoked-of-another-part", p => (p["part"], p["parts"], p["revoked"]) = (1, 2, Of([.. last, Digests(50).First(one => StatusList.PartOf(Digest.Parse(one), 2) == 0)])));
+            foreach (var parts in new[] { 3, 7, 100 })
+                Good("status", $"part-of-{parts}", p => (p["part"], p["parts"], p["revoked"]) = (parts / 2, parts, Of([.. Digests(2000).Where(one => StatusList.PartOf(Digest.Parse(one), parts) == parts / 2).Take(3)])));
+            Good("status", "revoked-768", p => p["revoked"] = Of([.. Digests(768)]));
+            Bad("status", "revoked-769", p => p["revoked"] = Of([.. Digests(769)]));
+
+            static IEnumerable<string> Digests(int count) => Enumerable.Range(0, count).Select(i => Base64Url.Encode(SHA256.HashData(Encoding.ASCII.GetBytes($"leaf {i}"))));
+            static JsonArray Of(string[] digests) => new([.. digests.Select(one => (JsonNode)one)]);
 
             void Bad(string kind, string name, Action<JsonObject> change) => One(kind, name, "SCHEMA", change);
             void Good(string kind, string name, Action<JsonObject> change) => One(kind, name, "VALID", change);
@@ -115,6 +131,7 @@ internal static class CompactVectors
             var good = Compact(header, payload);
             var parts = good.Split('.');
             Patient("compact-too-large", "TOO_LARGE", good + new string('A', 65536));
+            Patient("compact-too-large-in-bytes-only", "TOO_LARGE", good + new string('\u20ac', 21845));
             Patient("compact-empty", "MALFORMED", "");
             Patient("compact-two-parts", "MALFORMED", $"{parts[0]}.{parts[1]}");
             Patient("compact-four-parts", "MALFORMED", good + ".AAAA");
@@ -147,6 +164,8 @@ internal static class CompactVectors
             var officeHeader = Header(Office, false);
             Write("compact-office-without-certificate", "UNKNOWN_HEADER", Office, false, Compact(Header(Office, true), officePayload));
             Write("compact-office-two-certificates", "BAD_CERTIFICATE", Office, false, Compact(Forge.Change(officeHeader, h => h["x5c"]!.AsArray().Add(office.X5c)), officePayload));
+            Write("compact-office-certificate-in-ber", "BAD_CERTIFICATE", Office, false,
+                Compact(Forge.Change(officeHeader, h => h["x5c"] = new JsonArray(Convert.ToBase64String(OddCertificates.Resigned(office.Certificate, (ECDsa)office.Key, OddCertificates.LongForm)))), officePayload));
             Write("compact-office-junk-certificate", "BAD_CERTIFICATE", Office, false, Compact(Forge.Change(officeHeader, h => h["x5c"] = new JsonArray("AAAA")), officePayload));
             Write("compact-office-by-another-key", "BAD_SIGNATURE", Office, false, Compact(officeHeader, officePayload, other));
 
@@ -197,9 +216,12 @@ internal static class CompactVectors
         {
             ["v"] = 1,
             ["hospital"] = "HospitalAMSP",
+            ["record"] = Digest2,
             ["seq"] = 7,
             ["thisUpdate"] = 1763625600,
             ["nextUpdate"] = 1763668800,
+            ["part"] = 0,
+            ["parts"] = 1,
             ["revoked"] = new JsonArray(Digest1),
         }, false);
     }

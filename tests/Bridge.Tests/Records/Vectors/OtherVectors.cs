@@ -4,6 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
 using Bridge.Records;
+using Xunit;
 
 namespace Bridge.Tests.Records.Vectors;
 
@@ -152,30 +153,30 @@ internal static class OtherVectors
         using var key = TestHospital.NewKey();
         var now = TestRecords.Now;
         var doctor = a.IssueDoctor(key, "Dr Ada Marten");
-        Person("doctor-valid", "NONE", doctor);
-        Person("doctor-of-another-hospital", "WRONG_ISSUER", b.IssueDoctor(key, "Dr Ada Marten"));
-        Person("doctor-by-the-patient-ca", "WRONG_ISSUER", CertificateProfile.IssuePerson(a.PatientCa, key.ExportSubjectPublicKeyInfo(), "Dr Nobody", null, now.AddDays(-1), now.AddDays(1)));
-        Person("doctor-by-the-bridge-ca", "WRONG_ISSUER", CertificateProfile.IssuePerson(a.BridgeCa, key.ExportSubjectPublicKeyInfo(), "Dr Nobody", null, now.AddDays(-1), now.AddDays(1)));
+        Doctor("doctor-valid", "NONE", doctor);
+        Doctor("doctor-of-another-hospital", "WRONG_ISSUER", b.IssueDoctor(key, "Dr Ada Marten"));
+        Doctor("doctor-by-the-patient-ca", "WRONG_ISSUER", CertificateProfile.IssuePerson(a.PatientCa, key.ExportSubjectPublicKeyInfo(), PersonRole.Doctor, "Dr Nobody", null, now.AddDays(-1), now.AddDays(1)));
+        Doctor("doctor-by-the-bridge-ca", "WRONG_ISSUER", CertificateProfile.IssuePerson(a.BridgeCa, key.ExportSubjectPublicKeyInfo(), PersonRole.Doctor, "Dr Nobody", null, now.AddDays(-1), now.AddDays(1)));
         using var twinKey = TestHospital.NewKey();
         var twin = new CertificateIssuer(CertificateProfile.CreateRoot(twinKey, "Hospital A people", "Hospital A", now.AddDays(-1), now.AddDays(9)), twinKey);
-        Person("doctor-by-a-ca-of-the-same-name", "WRONG_ISSUER", CertificateProfile.IssuePerson(twin, key.ExportSubjectPublicKeyInfo(), "Dr Nobody", null, now.AddDays(-1), now.AddDays(1)));
-        Person("doctor-expired", "EXPIRED", CertificateProfile.IssuePerson(a.People, key.ExportSubjectPublicKeyInfo(), "Dr Old", null, now.AddDays(-9), now.AddSeconds(-1)));
-        Person("doctor-not-yet-valid", "NOT_YET_VALID", CertificateProfile.IssuePerson(a.People, key.ExportSubjectPublicKeyInfo(), "Dr Young", null, now.AddSeconds(1), now.AddDays(9)));
-        Person("doctor-last-second", "NONE", CertificateProfile.IssuePerson(a.People, key.ExportSubjectPublicKeyInfo(), "Dr Last", null, now.AddDays(-9), now));
-        Person("doctor-is-a-ca", "IS_CA", a.PatientCa.Certificate);
-        Person("doctor-is-a-patient", "EXTENDED_KEY_USAGE", a.IssuePatient(key));
-        Person("doctor-self-signed", "WRONG_ISSUER", CertificateProfile.CreateAttestor(key, "Dr Self", now.AddDays(-1), now.AddDays(1)));
-        Person("doctor-without-key-usage", "KEY_USAGE", Odd());
-        Person("doctor-with-ca-key-usage", "KEY_USAGE", Odd(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature | X509KeyUsageFlags.KeyCertSign, true), Eku(CertificateProfile.DocumentSigning)));
-        Person("doctor-without-extended-key-usage", "EXTENDED_KEY_USAGE", Odd(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true)));
-        Person("doctor-for-tls", "EXTENDED_KEY_USAGE", Odd(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true), Eku("1.3.6.1.5.5.7.3.1")));
-        Person("doctor-with-unknown-critical-extension", "CRITICAL_EXTENSION",
-            Odd(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true), Eku(CertificateProfile.DocumentSigning), new X509Extension("1.2.3.4", [5, 0], critical: true)));
+        Doctor("doctor-by-a-ca-of-the-same-name", "WRONG_ISSUER", CertificateProfile.IssuePerson(twin, key.ExportSubjectPublicKeyInfo(), PersonRole.Doctor, "Dr Nobody", null, now.AddDays(-1), now.AddDays(1)));
+        Doctor("doctor-expired", "EXPIRED", CertificateProfile.IssuePerson(a.People, key.ExportSubjectPublicKeyInfo(), PersonRole.Doctor, "Dr Old", null, now.AddDays(-9), now.AddSeconds(-1)));
+        Doctor("doctor-not-yet-valid", "NOT_YET_VALID", CertificateProfile.IssuePerson(a.People, key.ExportSubjectPublicKeyInfo(), PersonRole.Doctor, "Dr Young", null, now.AddSeconds(1), now.AddDays(9)));
+        Doctor("doctor-last-second", "NONE", CertificateProfile.IssuePerson(a.People, key.ExportSubjectPublicKeyInfo(), PersonRole.Doctor, "Dr Last", null, now.AddDays(-9), now));
+        Doctor("doctor-is-a-ca", "IS_CA", a.PatientCa.Certificate);
+        Doctor("doctor-is-a-patient", "EXTENDED_KEY_USAGE", a.IssuePatient(key));
+        Doctor("doctor-self-signed", "WRONG_ISSUER", SelfSigned());
+        Doctor("doctor-without-key-usage", "KEY_USAGE", Odd());
+        Doctor("doctor-with-ca-key-usage", "KEY_USAGE", Odd(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature | X509KeyUsageFlags.KeyCertSign, true), Eku(CertificateProfile.DocumentSigning, RoleMark.Of(PersonRole.Doctor))));
+        Doctor("doctor-without-extended-key-usage", "EXTENDED_KEY_USAGE", Odd(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true)));
+        Doctor("doctor-for-tls", "EXTENDED_KEY_USAGE", Odd(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true), Eku("1.3.6.1.5.5.7.3.1")));
+        Doctor("doctor-with-unknown-critical-extension", "CRITICAL_EXTENSION",
+            Odd(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true), Eku(CertificateProfile.DocumentSigning, RoleMark.Of(PersonRole.Doctor)), new X509Extension("1.2.3.4", [5, 0], critical: true)));
         using var p384 = ECDsa.Create(ECCurve.NamedCurves.nistP384);
-        Person("doctor-p384", "KEY_NOT_P256", new Signer("Dr P384", p384).Certificate);
-        Person("doctor-signed-with-sha384", "SIGNATURE_ALGORITHM", Odd(HashAlgorithmName.SHA384, "CN=Dr Sha", new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true), Eku(CertificateProfile.DocumentSigning)));
-        Person("doctor-nameless", "NAME", Odd(HashAlgorithmName.SHA256, "O=Hospital A", new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true), Eku(CertificateProfile.DocumentSigning)));
-        Person("doctor-junk", "UNREADABLE", [0x30, 0x03, 2, 1, 1]);
+        Doctor("doctor-p384", "KEY_NOT_P256", new Signer("Dr P384", p384).Certificate);
+        Doctor("doctor-signed-with-sha384", "SIGNATURE_ALGORITHM", Odd(HashAlgorithmName.SHA384, "CN=Dr Sha", new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true), Eku(CertificateProfile.DocumentSigning, RoleMark.Of(PersonRole.Doctor))));
+        Doctor("doctor-nameless", "NAME", Odd(HashAlgorithmName.SHA256, "O=Hospital A", new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true), Eku(CertificateProfile.DocumentSigning, RoleMark.Of(PersonRole.Doctor))));
+        Doctor("doctor-junk", "UNREADABLE", [0x30, 0x03, 2, 1, 1]);
         Add("patient-ca-valid", "NONE", "patient-ca", a.PatientCa.Certificate, [a.People.Certificate]);
         Add("patient-ca-is-a-root", "PATH_LENGTH", "patient-ca", a.People.Certificate, [a.People.Certificate]);
         Add("patient-ca-is-a-doctor", "NOT_CA", "patient-ca", doctor, [a.People.Certificate]);
@@ -186,21 +187,125 @@ internal static class OtherVectors
         Add("patient-is-a-doctor", "EXTENDED_KEY_USAGE", "patient", doctor, [a.PatientCa.Certificate]);
         Add("ca-valid", "NONE", "ca", a.People.Certificate, []);
         Add("ca-is-a-doctor", "NOT_CA", "ca", doctor, []);
+        Roles();
+        Names();
+        Encodings();
+        Issuers();
         return file;
 
-        void Person(string name, string outcome, byte[] certificate) => Add(name, outcome, "person", certificate, [a.People.Certificate]);
+        void Roles()
+        {
+            (PersonRole Role, string Name)[] roles = [(PersonRole.Doctor, "doctor"), (PersonRole.Registrar, "registrar"), (PersonRole.StatusKey, "status-key")];
+            foreach (var (role, name) in roles)
+                foreach (var (place, profile) in roles)
+                    Add($"{name}-as-{profile}", role == place ? "NONE" : "ROLE", profile, a.Issue(key, role, "Ada Marten"), [a.People.Certificate]);
+            var marks = roles.Select(role => RoleMark.Of(role.Role)).ToArray();
+            foreach (var (_, profile) in roles)
+            {
+                Marked($"{profile}-without-a-mark", "ROLE", profile);
+                Marked($"{profile}-with-every-mark", "ROLE", profile, marks);
+            }
+            Marked("registrar-marked-as-doctor-too", "ROLE", "registrar", marks[0], marks[1]);
+            Marked("registrar-marked-as-doctor-too-in-the-other-order", "ROLE", "registrar", marks[1], marks[0]);
+            Marked("registrar-marked-twice", "ROLE", "registrar", marks[1], marks[1]);
+            Marked("registrar-with-a-mark-yet-to-come", "ROLE", "registrar", marks[1], $"{RoleMark.Arc}.99");
+            Marked("registrar-with-the-arc-itself", "ROLE", "registrar", marks[1], RoleMark.Arc);
+            Marked("registrar-with-something-below-his-mark", "ROLE", "registrar", $"{marks[1]}.1");
+            Marked("registrar-with-an-arc-that-begins-alike", "NONE", "registrar", marks[1], $"{RoleMark.Arc}1.2");
+            Marked("registrar-for-mail-too", "NONE", "registrar", marks[1], "1.3.6.1.5.5.7.3.4");
+            Doctor("doctor-without-document-signing", "EXTENDED_KEY_USAGE", Odd(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true), Eku(marks[0])));
+            Add("attestor-as-registrar", "ROLE", "registrar", CertificateProfile.CreateAttestor(key, "Board", now.AddDays(-1), now.AddDays(1)), [a.People.Certificate]);
+            foreach (var (mark, name) in marks.Append($"{RoleMark.Arc}.99").Zip(roles.Select(role => role.Name).Append("what-is-yet-to-come")))
+            {
+                Add($"ca-marked-as-{name}", "ROLE", "ca", MarkedCa(a.People, hasPathLength: false, mark), []);
+                Add($"patient-ca-marked-as-{name}", "ROLE", "patient-ca", MarkedCa(a.People, hasPathLength: true, mark), [a.People.Certificate]);
+            }
+            Add("patient-marked-as-doctor", "ROLE", "patient", Misnamed(marks[0]), [a.PatientCa.Certificate]);
+
+            void Marked(string name, string outcome, string profile, params string[] purposes) => Add(name, outcome, profile,
+                Odd(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true), Eku([CertificateProfile.DocumentSigning, .. purposes])), [a.People.Certificate]);
+        }
+
+        byte[] SelfSigned()
+        {
+            var request = new CertificateRequest("CN=Dr Self", key, HashAlgorithmName.SHA256);
+            request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true));
+            request.CertificateExtensions.Add(Eku(CertificateProfile.DocumentSigning, RoleMark.Of(PersonRole.Doctor)));
+            using var certificate = request.CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
+            return certificate.RawData;
+        }
+
+        byte[] MarkedCa(CertificateIssuer issuer, bool hasPathLength, string mark)
+        {
+            var request = new CertificateRequest("CN=Hospital A marked", key, HashAlgorithmName.SHA256);
+            request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, hasPathLength, 0, true));
+            request.CertificateExtensions.Add(Eku(mark));
+            return Issue(request, issuer);
+        }
+
+        void Names()
+        {
+            const string CommonName = "2.5.4.3", Unit = "2.5.4.11";
+            byte[] ada = [.. "Dr Ada Marten"u8], bob = [.. "Dr Bob Nakamura"u8], unit = [.. "Surgery"u8];
+            Doctor("doctor-named-beside-her-unit", "NONE", Named([(CommonName, 12, ada), (Unit, 12, unit)]));
+            Doctor("doctor-with-two-names", "NAME", Named([(CommonName, 12, ada)], [(CommonName, 12, bob)]));
+            Doctor("doctor-with-a-second-name-beside-her-unit", "NAME", Named([(CommonName, 12, ada)], [(CommonName, 12, bob), (Unit, 12, unit)]));
+            Doctor("doctor-named-in-a-bmp-string", "UNREADABLE", Named([(CommonName, 30, [0, 0x44, 0, 0x72])]));
+            Doctor("doctor-named-in-a-t61-string", "UNREADABLE", Named([(CommonName, 20, ada)]));
+            Doctor("doctor-named-in-no-utf-8", "UNREADABLE", OddCertificates.Resigned(Named([(CommonName, 12, [0x44, 0x7e])]), a.PeopleKey, OddCertificates.Replaced([12, 2, 0x44, 0x7e], [12, 2, 0x44, 0xff])));
+            Doctor("doctor-named-with-a-nul", "NAME", Named([(CommonName, 12, [.. ada, 0, .. bob])]));
+            Doctor("doctor-named-with-a-line-break", "NAME", Named([(CommonName, 12, [.. "Dr Ada\nMarten"u8])]));
+            Doctor("doctor-named-by-blanks", "NAME", Named([(CommonName, 12, [.. "\u00a0\ufeff\u0085\u3000"u8])]));
+
+            byte[] Named(params (string, byte, byte[])[][] sets) => OddCertificates.Doctor(a.People, key, OddCertificates.Subject(sets));
+        }
+
+        void Encodings()
+        {
+            Doctor("doctor-with-an-extension-twice", "UNREADABLE", OddCertificates.Resigned(doctor, a.PeopleKey, OddCertificates.Replaced([0x55, 0x1d, 0x0e], [0x55, 0x1d, 0x0f])));
+            Doctor("doctor-with-broken-basic-constraints", "UNREADABLE", WithBasicConstraints(0x30, 3, 1, 1, 1));
+            Doctor("doctor-with-basic-constraints-of-text", "UNREADABLE", WithBasicConstraints(0x0c, 1, 0x41));
+            Doctor("doctor-length-in-a-long-form", "UNREADABLE", OddCertificates.Resigned(doctor, a.PeopleKey, OddCertificates.LongForm));
+            Doctor("doctor-length-indefinite", "UNREADABLE", OddCertificates.Resigned(doctor, a.PeopleKey, OddCertificates.Indefinite));
+            Doctor("doctor-byte-after-the-end", "UNREADABLE", [.. doctor, 0]);
+            Doctor("doctor-byte-before-the-end-of-what-is-signed", "UNREADABLE", OddCertificates.Resigned(doctor, a.PeopleKey, tbs => [0x30, 0x82, tbs[2], (byte)(tbs[3] + 2), .. tbs[4..], 5, 0]));
+            Doctor("doctor-serial-negative", "UNREADABLE", OddCertificates.Resigned(OddCertificates.Doctor(a.People, key), a.PeopleKey, OddCertificates.Replaced([2, 3, 1, 2, 3], [2, 3, 0x81, 2, 3])));
+            Doctor("doctor-serial-padded", "UNREADABLE", OddCertificates.Resigned(OddCertificates.Doctor(a.People, key), a.PeopleKey, OddCertificates.Replaced([2, 3, 1, 2, 3], [2, 3, 0, 2, 3])));
+            Doctor("doctor-critical-said-oddly", "UNREADABLE", OddCertificates.Resigned(doctor, a.PeopleKey, OddCertificates.Replaced([1, 1, 0xff], [1, 1, 1])));
+            Doctor("doctor-time-is-none", "UNREADABLE", OddCertificates.Resigned(
+                OddCertificates.Doctor(a.People, key), a.PeopleKey, OddCertificates.Replaced([0x17, 13, .. "261121080000Z"u8], [5, 0, 0x17, 11, .. "2611210800Z"u8])));
+            foreach (var (name, time) in new[] { ("without-seconds", "2611210800Z  "), ("with-an-offset", "2611210800+01"), ("with-a-thirteenth-month", "261321080000Z"), ("on-february-30", "270230080000Z"), ("in-second-60", "261121075960Z") })
+                Doctor($"doctor-time-{name}", "UNREADABLE", OddCertificates.Resigned(OddCertificates.Doctor(a.People, key), a.PeopleKey, OddCertificates.Replaced("261121080000Z"u8, Encoding.ASCII.GetBytes(time))));
+
+            // the platform would not issue them under their true name
+            byte[] WithBasicConstraints(params byte[] value) => OddCertificates.Resigned(
+                OddCertificates.Doctor(a.People, key, null, new X509Extension("2.5.29.99", value, true)), a.PeopleKey, OddCertificates.Replaced([0x55, 0x1d, 99], [0x55, 0x1d, 19]));
+        }
+
+        void Issuers()
+        {
+            var old = CertificateProfile.CreateRoot(a.PeopleKey, "Hospital A people", "Hospital A", now.AddDays(-9), now.AddDays(-1));
+            Add("doctor-of-a-renewed-ca", "NONE", "doctor", doctor, [old, a.People.Certificate]);
+            Add("doctor-of-a-ca-that-ended", "EXPIRED", "doctor", doctor, [old]);
+            using var leavesOnly = TestHospital.NewKey();
+            var narrow = new CertificateIssuer(CertificateProfile.IssuePatientCa(a.People, leavesOnly.ExportSubjectPublicKeyInfo(), "Hospital A narrow", null, now.AddDays(-1), now.AddDays(1)), leavesOnly);
+            var below = CertificateProfile.IssuePatientCa(narrow, key.ExportSubjectPublicKeyInfo(), "Hospital A patients", null, now.AddDays(-1), now.AddDays(1));
+            Add("patient-ca-by-a-ca-for-leaves-only", "PATH_LENGTH", "patient-ca", below, [narrow.Certificate]);
+        }
+
+        void Doctor(string name, string outcome, byte[] certificate) => Add(name, outcome, "doctor", certificate, [a.People.Certificate]);
 
         void Add(string name, string outcome, string profile, byte[] certificate, byte[][] issuers) => file.Add(name, outcome,
             ("profile", profile), ("certificate", Convert.ToBase64String(certificate)),
             ("issuers", new JsonArray([.. issuers.Select(i => (JsonNode)Convert.ToBase64String(i))])), ("at", now.ToUnixTimeSeconds()));
 
-        X509Extension Eku(string oid) => new X509EnhancedKeyUsageExtension([new Oid(oid)], false);
+        X509Extension Eku(params string[] oids) => new X509EnhancedKeyUsageExtension([.. oids.Select(oid => new Oid(oid))], false);
 
-        byte[] Misnamed()
+        byte[] Misnamed(params string[] marks)
         {
             var request = new CertificateRequest("CN=p00000000000000000000000000", key, HashAlgorithmName.SHA256);
             request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true));
-            request.CertificateExtensions.Add(Eku(CertificateProfile.ClientAuth));
+            request.CertificateExtensions.Add(Eku([CertificateProfile.ClientAuth, .. marks]));
             return Issue(request, a.PatientCa);
         }
 
@@ -244,6 +349,14 @@ internal static class OtherVectors
         Add("record-origin-with-path", "BAD_RECORD", r => r["origins"] = new JsonArray("https://hospital.example/"));
         Add("record-origin-plain-http", "BAD_RECORD", r => r["origins"] = new JsonArray("http://hospital.example"));
         Add("record-origin-in-capitals", "BAD_RECORD", r => r["origins"] = new JsonArray("https://Hospital.example"));
+        var spelled = Encoding.UTF8.GetString(CanonicalJson.Serialize(good)).Replace("\"seq\":1,", "\"seq\":10e-1,", StringComparison.Ordinal).Replace("\"v\":1}", "\"v\":1.0}", StringComparison.Ordinal);
+        Assert.Contains("10e-1", spelled, StringComparison.Ordinal);
+        file.Add("record-valid-numbers-spelled-oddly", "VALID",
+            ("input", Base64Url.Encode(Encoding.UTF8.GetBytes(spelled))), ("digest", Base64Url.Encode(SHA256.HashData(CanonicalJson.Serialize(good)))), ("caDigests", a.Record.CaDigests.ToJson()));
+        Add("record-seq-fraction", "BAD_RECORD", r => r["seq"] = 1.5);
+        using var p384 = ECDsa.Create(ECCurve.NamedCurves.nistP384);
+        Add("record-registrar-p384", "BAD_RECORD", r => r["registrar"] = new Signer("Registrar Ruth", p384).X5c);
+        Add("record-registrar-in-ber", "BAD_RECORD", r => r["registrar"] = Convert.ToBase64String(OddCertificates.Resigned(a.Registrar, a.PeopleKey, OddCertificates.LongForm)));
         Add("record-webauthn-without-origin", "BAD_RECORD", r => { r["origins"] = new JsonArray(); r["rpId"] = "hospital.example"; });
         return file;
 

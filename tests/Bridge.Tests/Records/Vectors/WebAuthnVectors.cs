@@ -61,6 +61,8 @@ internal static class WebAuthnVectors
         Good("webauthn-valid-more-flags-and-extensions", new() { Flags = 0x9D, MoreAuthenticatorData = [0xA0] });
         file.Add("webauthn-valid-rs256", "VALID", Envelope(forge, payload, new(), rsa, "RS256"), Enabled);
         file.Add("webauthn-valid-high-s-in-der", "VALID", Envelope(forge, payload, new() { Signature = d => EcdsaSignature.ToDer(Forge.Flip(EcdsaSignature.FromDer(d))) }), Enabled);
+        file.Add("webauthn-valid-numbers-spelled-oddly", "VALID", Encoding.UTF8.GetBytes(Envelope(forge, payload, new()).ToJsonString()
+            .Replace("\"n\":1,", "\"n\":1.0,", StringComparison.Ordinal).Replace("\"index\":0,", "\"index\":-0e3,", StringComparison.Ordinal)), Enabled);
         file.Add("webauthn-enabled-plain-signature-stays-valid", "VALID", forge.Envelope(payload), Enabled);
         file.Add("webauthn-disabled-plain-signature-is-valid", "VALID", forge.Envelope(payload), Disabled);
 

@@ -1,0 +1,144 @@
+using System.Security.Claims;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Encodings.Web;
+using Bridge.Hospital.Store;
+using Bridge.Records;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.Extensions.Options;
+
+namespace Bridge.Hospital.Access;
+
+/// <summary>Who signed in, as far as the console needs to know.</summary>
+/// <param name="Person">As the audit log names them.</param>
+/// <param name="Display">For their own eyes.</param>
+/// <param name="Roles">At least one.</param>
+/// <param name="Licence">A doctor's licence number.</param>
+/// <param name="Way">oidc, smart or sample.</param>
+internal sealed record SignedIn(string Person, string Display, IReadOnlyList<string> Roles, string? Licence, string Way);
+
+/// <summary>Sessions of the console: rows of the database, so that they survive a restart, hold on every instance, and end when they are deleted.</summary>
+internal sealed class Sessions(Database database, SignInOptions options, TimeProvider clock)
+{
+    // A row is not written for every click.
+    private static readonly TimeSpan SeenStep = TimeSpan.FromSeconds(30);
+
+    internal sealed class Row
+    {
+        public string Person { get; init; } = "";
+        public string Display { get; init; } = "";
+        public string Roles { get; init; } = "";
+        public string? Licence { get; init; }
+        public string Way { get; init; } = "";
+        public long SeenAt { get; init; }
+        public long EndsAt { get; init; }
+    }
+
+    /// <summary>Opens a session; returns what the cookie holds. Sessions that ended are deleted on the way.</summary>
+    public async Task<string> OpenAsync(SignedIn who, CancellationToken cancellationToken)
+    {
+        var token = Base64Url.Encode(RandomNumberGenerator.GetBytes(32));
+        await database.WriteAsync(async work =>
+        {
+            var now = clock.GetUtcNow();
+            await work.RunAsync("DELETE FROM session WHERE ends_at <= @now OR seen_at <= @idle",
+                new { now = now.ToUnixTimeMilliseconds(), idle = (now - options.Idle).ToUnixTimeMilliseconds() });
+            await work.RunAsync(
+                """
+                INSERT INTO session (token_hash, person, display, roles, licence, way, created_at, seen_at, ends_at)
+                VALUES (@hash, @Person, @Display, @roles, @Licence, @Way, @now, @now, @ends)
+                """,
+                new
+                {
+                    hash = HashOf(token),
+                    who.Person,
+                    who.Display,
+                    roles = string.Join(' ', who.Roles),
+                    who.Licence,
+                    who.Way,
+                    now = now.ToUnixTimeMilliseconds(),
+                    ends = (now + options.Absolute).ToUnixTimeMilliseconds(),
+                });
+            await AuditLog.AppendAsync(work, new Actor(who.Person, string.Join(' ', who.Roles)), "session.open", "session", new { who.Way }, now);
+        }, cancellationToken);
+        return token;
+    }
+
+    /// <summary>The live session behind a cookie; counts as an act of its owner unless <paramref name="background"/>.</summary>
+    public async Task<Row?> FindAsync(string token, bool background, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        var hash = HashOf(token);
+        var row = await database.ReadAsync(work => work.FirstAsync<Row>(
+            "SELECT person AS Person, display AS Display, roles AS Roles, licence AS Licence, way AS Way, seen_at AS SeenAt, ends_at AS EndsAt FROM session WHERE token_hash = @hash",
+            new { hash }), cancellationToken);
+        if (row is null || row.EndsAt <= now.ToUnixTimeMilliseconds() || row.SeenAt <= (now - options.Idle).ToUnixTimeMilliseconds())
+            return null;
+        var step = options.Idle / 10 < SeenStep ? options.Idle / 10 : SeenStep;
+        if (!background && row.SeenAt <= (now - step).ToUnixTimeMilliseconds())
+            await database.WriteAsync(work => work.RunAsync("UPDATE session SET seen_at = @now WHERE token_hash = @hash", new { hash, now = now.ToUnixTimeMilliseconds() }), cancellationToken);
+        return row;
+    }
+
+    public Task CloseAsync(string token, Actor actor, CancellationToken cancellationToken) => database.WriteAsync(async work =>
+    {
+        if (await work.RunAsync("DELETE FROM session WHERE token_hash = @hash", new { hash = HashOf(token) }) > 0)
+            await AuditLog.AppendAsync(work, actor, "session.close", "session", null, clock.GetUtcNow());
+    }, cancellationToken);
+
+    public static string HashOf(string token) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(token)));
+}
+
+/// <summary>The console's cookies. Over https they carry the prefix that keeps every other host and path from setting them.</summary>
+internal static class ConsoleCookies
+{
+    /// <summary>The name of a cookie on this address; on plain loopback the port is part of it, because browsers share cookies between ports.</summary>
+    public static string Name(HttpRequest request, string kind) =>
+        request.IsHttps ? $"__Host-bridge-{kind}" : $"bridge-{kind}-{request.Host.Port ?? 80}";
+
+    public static void Set(HttpContext context, string kind, string value, SameSiteMode sameSite) =>
+        context.Response.Cookies.Append(Name(context.Request, kind), value, Options(context, sameSite));
+
+    public static void Clear(HttpContext context, string kind, SameSiteMode sameSite) =>
+        context.Response.Cookies.Delete(Name(context.Request, kind), Options(context, sameSite));
+
+    private static CookieOptions Options(HttpContext context, SameSiteMode sameSite) =>
+        new() { HttpOnly = true, Secure = context.Request.IsHttps, SameSite = sameSite, Path = "/", IsEssential = true };
+}
+
+/// <summary>Authenticates by the session cookie.</summary>
+internal sealed class SessionCookie(
+    Sessions sessions, IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory loggers, UrlEncoder encoder)
+    : AuthenticationHandler<AuthenticationSchemeOptions>(options, loggers, encoder)
+{
+    public new const string Scheme = "Session";
+    public const string Kind = "session";
+
+    /// <summary>Header of requests that a page makes by itself: they do not keep a session alive.</summary>
+    public const string BackgroundHeader = "X-Bridge-Background";
+
+    protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
+    {
+        if (Request.Cookies[ConsoleCookies.Name(Request, Kind)] is not { Length: > 0 } token)
+            return AuthenticateResult.NoResult();
+        // A page that follows live events does so by itself, and a WebSocket carries no header that would say so.
+        var background = Request.Headers.ContainsKey(BackgroundHeader) || SignInEndpoints.IsLive(Context);
+        if (await sessions.FindAsync(token, background, Context.RequestAborted) is not { } session)
+            return AuthenticateResult.Fail("the session has ended");
+        var identity = new ClaimsIdentity(Scheme);
+        identity.AddClaim(new Claim(ClaimTypes.Name, session.Person));
+        identity.AddClaim(new Claim(AccessEndpoints.DisplayClaim, session.Display));
+        identity.AddClaim(new Claim(AccessEndpoints.SessionEndClaim, session.EndsAt.ToString(System.Globalization.CultureInfo.InvariantCulture)));
+        foreach (var role in session.Roles.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            identity.AddClaim(new Claim(ClaimTypes.Role, role));
+        if (session.Licence is not null)
+            identity.AddClaim(new Claim(AccessEndpoints.LicenceClaim, session.Licence));
+        return AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(identity), Scheme));
+    }
+
+    protected override Task HandleChallengeAsync(AuthenticationProperties properties)
+    {
+        Response.StatusCode = StatusCodes.Status401Unauthorized;
+        return Task.CompletedTask;
+    }
+}

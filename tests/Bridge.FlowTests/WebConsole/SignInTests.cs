@@ -1,0 +1,212 @@
+using System.Net;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Bridge.FlowTests.Hospital;
+using Bridge.Sandbox.Processes;
+using Xunit;
+
+namespace Bridge.FlowTests.WebConsole;
+
+/// <summary>Signing in against an authorisation server that nobody here wrote.</summary>
+[Collection(HospitalPagesCollection.Name)]
+public class SignInTests(HospitalFixture fixture)
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task CodeFlow_PeopleOfTheHospital_GetTheirRolesAndNobodyElseGetsIn()
+    {
+        await using var place = await StartAsync();
+        var home = place.Rig.BaseAddress;
+
+        // The doctor's licence comes from the Practitioner that fhirUser names.
+        using var iris = new PlainBrowser();
+        var callback = await iris.WalkAsync(new Uri(home, "/signin?return=/queue"), home, "/signin/callback", "iris");
+        using (var back = await iris.GetAsync(callback))
+        {
+            Assert.Equal("/queue", back.Headers.Location!.OriginalString);
+            var cookie = back.Headers.GetValues("Set-Cookie").Single(text => text.StartsWith("bridge-session-", StringComparison.Ordinal));
+            Assert.Contains("httponly", cookie, StringComparison.OrdinalIgnoreCase);
+            Assert.Contains("samesite=strict", cookie, StringComparison.OrdinalIgnoreCase);
+        }
+        var me = await MeAsync(iris, home);
+        Assert.Equal("LIC-iris", me.GetProperty("licence").GetString());
+        Assert.Equal(["doctor"], me.GetProperty("roles").EnumerateArray().Select(role => role.GetString()));
+        Assert.Equal("Iris Keller", me.GetProperty("display").GetString());
+
+        using var dual = new PlainBrowser();
+        await FinishAsync(dual, home, "dual");
+        Assert.Equal(["operator", "desk"], (await MeAsync(dual, home)).GetProperty("roles").EnumerateArray().Select(role => role.GetString()));
+
+        foreach (var (login, problem) in new[] { ("stranger", "no-role"), ("nolicence", "no-licence"), ("foreign", "no-role") })
+        {
+            using var other = new PlainBrowser();
+            Assert.Equal($"/?problem={problem}", await FinishAsync(other, home, login));
+            using var answer = await other.GetAsync(new Uri(home, "/api/me"));
+            Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+        }
+
+        // Signed out is signed out, also for who kept the cookie.
+        var kept = iris.Cookies.GetCookieHeader(home);
+        using (var refused = await iris.SendAsync(HttpMethod.Post, new Uri(home, "/signin/out")))
+            Assert.Equal(HttpStatusCode.Forbidden, refused.StatusCode);
+        using (var done = await iris.SendAsync(HttpMethod.Post, new Uri(home, "/signin/out"), null, ("X-Bridge-Console", "1")))
+            Assert.Equal(HttpStatusCode.OK, done.StatusCode);
+        using var thief = new HttpClient(new HttpClientHandler { UseCookies = false });
+        using var asked = new HttpRequestMessage(HttpMethod.Get, new Uri(home, "/api/me"));
+        asked.Headers.Add("Cookie", kept);
+        using var told = await thief.SendAsync(asked, Ct);
+        Assert.Equal(HttpStatusCode.Unauthorized, told.StatusCode);
+    }
+
+    [Fact]
+    public async Task Callback_ForgedReplayedOrOfAnotherBrowser_OpensNoSession()
+    {
+        await using var place = await StartAsync();
+        var home = place.Rig.BaseAddress;
+        using var victim = new PlainBrowser();
+        using var attacker = new PlainBrowser();
+        var hers = await victim.WalkAsync(new Uri(home, "/signin"), home, "/signin/callback", "otto");
+        var his = await attacker.WalkAsync(new Uri(home, "/signin"), home, "/signin/callback", "dual");
+
+        // Sign-in CSRF: the attacker's answer in the victim's browser. It also uses the victim's own request up.
+        Assert.Equal("/?problem=expired", await LocationAsync(victim, his));
+        Assert.Equal("/?problem=expired", await LocationAsync(victim, hers));
+        // In the right browser, once.
+        Assert.Equal("/", await LocationAsync(attacker, his));
+        Assert.Equal("/?problem=expired", await LocationAsync(attacker, his));
+
+        // A stolen code without its verifier: another request's state, this code.
+        using var other = new PlainBrowser();
+        var third = await other.WalkAsync(new Uri(home, "/signin"), home, "/signin/callback", "otto");
+        using var fourth = new PlainBrowser();
+        var mixed = await fourth.WalkAsync(new Uri(home, "/signin"), home, "/signin/callback", "otto");
+        Assert.Equal("/?problem=provider", await LocationAsync(fourth, WithCodeOf(mixed, third)));
+        // The server said no.
+        using var cancelled = new PlainBrowser();
+        var fifth = await cancelled.WalkAsync(new Uri(home, "/signin"), home, "/signin/callback", "otto");
+        Assert.Equal("/?problem=refused", await LocationAsync(cancelled, new Uri(home, $"/signin/callback?error=access_denied&state={Query(fifth, "state")}")));
+        Assert.Equal("/", await FinishToAsync(home, "/signin?return=//evil.example"));
+        Assert.Equal("/", await FinishToAsync(home, "/signin?return=https://evil.example"));
+    }
+
+    [Fact]
+    public async Task Launch_FromTheEhr_SignsInAndFromElsewhereDoesNot()
+    {
+        await using var place = await StartAsync();
+        var home = place.Rig.BaseAddress;
+        using var browser = new PlainBrowser();
+        var start = new Uri(home, $"/signin/launch?iss={Uri.EscapeDataString(place.Oidc.SmartIssuer)}&launch=xyz123");
+        using (var sent = await browser.GetAsync(start))
+        {
+            var asked = sent.Headers.Location!;
+            Assert.Equal("xyz123", Query(asked, "launch"));
+            Assert.Equal(place.Oidc.SmartIssuer, Query(asked, "aud"));
+            Assert.Equal("S256", Query(asked, "code_challenge_method"));
+            Assert.StartsWith("launch openid", Query(asked, "scope"), StringComparison.Ordinal);
+        }
+        var callback = await browser.WalkAsync(start, home, "/signin/callback", "launched");
+        Assert.Equal("/", await LocationAsync(browser, callback));
+        var me = await MeAsync(browser, home);
+        Assert.Equal(("LIC-iris", "doctor"), (me.GetProperty("licence").GetString(), me.GetProperty("roles")[0].GetString()));
+
+        using var tricked = new PlainBrowser();
+        Assert.Equal("/?problem=foreign-launch", await LocationAsync(tricked, new Uri(home, "/signin/launch?iss=https%3A%2F%2Fevil.example%2Ffhir&launch=1")));
+        Assert.Equal("/?problem=foreign-launch", await LocationAsync(tricked, new Uri(home, $"/signin/launch?iss={Uri.EscapeDataString(place.Oidc.SmartIssuer)}")));
+    }
+
+    [Fact]
+    public async Task Cookie_WithoutTheConsolesOwnHeader_ChangesNothing()
+    {
+        await using var place = await StartAsync();
+        var home = place.Rig.BaseAddress;
+        using var browser = new PlainBrowser();
+        await FinishAsync(browser, home, "otto");
+        var pause = new Uri(home, "/api/operations/pause");
+        const string Why = """{"reason":"maintenance"}""";
+        foreach (var headers in new (string, string)[][]
+        {
+            [],
+            [("X-Bridge-Console", "1"), ("Sec-Fetch-Site", "cross-site")],
+            [("X-Bridge-Console", "1"), ("Sec-Fetch-Site", "same-site")],
+            [("X-Bridge-Console", "1"), ("Origin", "https://evil.example")],
+            [("Origin", "null")],
+        })
+        {
+            using var refused = await browser.SendAsync(HttpMethod.Post, pause, Why, headers);
+            Assert.Equal(HttpStatusCode.Forbidden, refused.StatusCode);
+            Assert.Contains("FORGED", await refused.Content.ReadAsStringAsync(Ct), StringComparison.Ordinal);
+        }
+        using var own = await browser.SendAsync(
+            HttpMethod.Post, pause, Why, ("X-Bridge-Console", "1"), ("Sec-Fetch-Site", "same-origin"), ("Origin", home.GetLeftPart(UriPartial.Authority)));
+        Assert.Equal(HttpStatusCode.OK, own.StatusCode);
+        // A path is matched whatever its case, and so is the fence; no session is needed to sign somebody in as another.
+        foreach (var path in new[] { "/signin/sample", "/SIGNIN/sample", "/SignIn/Sample" })
+        {
+            using var stranger = new PlainBrowser();
+            using var refused = await stranger.SendAsync(HttpMethod.Post, new Uri(home, path), """{"person":0}""");
+            Assert.Equal(HttpStatusCode.Forbidden, refused.StatusCode);
+        }
+        // A socket is opened by GET and with the cookie, by a page of a neighbour too.
+        foreach (var (origin, expected) in new[] { ("https://evil.example", HttpStatusCode.Forbidden), ("null", HttpStatusCode.Forbidden), (home.GetLeftPart(UriPartial.Authority), HttpStatusCode.OK) })
+        {
+            using var socket = await browser.SendAsync(HttpMethod.Get, new Uri(home, "/api/me"), null, ("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Origin", origin));
+            Assert.Equal(expected, socket.StatusCode);
+        }
+        // Anyone may be anyone in the Sandbox only.
+        using var sample = await browser.SendAsync(HttpMethod.Post, new Uri(home, "/signin/sample"), """{"person":0}""", ("X-Bridge-Console", "1"));
+        Assert.Equal(HttpStatusCode.NotFound, sample.StatusCode);
+    }
+
+    private static Uri WithCodeOf(Uri callback, Uri other) =>
+        new(callback.AbsoluteUri.Replace(Uri.EscapeDataString(Query(callback, "code")), Uri.EscapeDataString(Query(other, "code")), StringComparison.Ordinal));
+
+    private static string Query(Uri uri, string name) => System.Web.HttpUtility.ParseQueryString(uri.Query)[name]!;
+
+    private static async Task<string> FinishToAsync(Uri home, string start)
+    {
+        using var browser = new PlainBrowser();
+        return await LocationAsync(browser, await browser.WalkAsync(new Uri(home, start), home, "/signin/callback", "otto"));
+    }
+
+    private static async Task<string> FinishAsync(PlainBrowser browser, Uri home, string login) =>
+        await LocationAsync(browser, await browser.WalkAsync(new Uri(home, "/signin"), home, "/signin/callback", login));
+
+    private static async Task<string> LocationAsync(PlainBrowser browser, Uri at)
+    {
+        using var response = await browser.GetAsync(at);
+        return response.Headers.Location!.OriginalString;
+    }
+
+    private static async Task<JsonElement> MeAsync(PlainBrowser browser, Uri home)
+    {
+        using var response = await browser.GetAsync(new Uri(home, "/api/me"));
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        return JsonElement.Parse(await response.Content.ReadAsStringAsync(Ct));
+    }
+
+    private async Task<Place> StartAsync()
+    {
+        await fixture.PutAsync(new JsonObject
+        {
+            ["resourceType"] = "Practitioner",
+            ["id"] = "prac-iris",
+            ["identifier"] = new JsonArray(new JsonObject { ["system"] = "urn:register", ["value"] = "LIC-iris" }),
+        });
+        var port = Ports.FreeRun(0, 1);
+        var origin = $"http://127.0.0.1:{port}";
+        var rig = Rig.Create(fixture);
+        var oidc = await OidcServer.StartAsync(rig.Folder, origin, Ct);
+        await rig.StartAsync([("Server:Urls", origin), ("Operations:Workers", "false"), .. oidc.Settings]);
+        return new Place(rig, oidc);
+    }
+
+    private sealed record Place(Rig Rig, OidcServer Oidc) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync()
+        {
+            await Rig.DisposeAsync();
+            await Oidc.DisposeAsync();
+        }
+    }
+}

@@ -1,0 +1,110 @@
+using Bridge.Hospital.Access;
+using Microsoft.Extensions.Time.Testing;
+using Xunit;
+
+namespace Bridge.Tests.Hospital;
+
+public class SessionTests
+{
+    private static readonly SignedIn Iris = new("Iris Keller (iris)", "Iris Keller", ["doctor", "operator"], "LIC-1", "oidc");
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [OnBothEngines]
+    public async Task Find_OpenSession_GivesItsOwnerAndNotTheToken(Engine engine)
+    {
+        await using var store = await TestStore.CreateAsync(engine);
+        var sessions = new Sessions(store.Database, Options(), new FakeTimeProvider(TestStore.Now));
+
+        var token = await sessions.OpenAsync(Iris, Ct);
+        var found = await sessions.FindAsync(token, background: false, Ct);
+
+        Assert.Equal(("Iris Keller (iris)", "doctor operator", "LIC-1"), (found!.Person, found.Roles, found.Licence));
+        Assert.Null(await sessions.FindAsync(token + "A", background: false, Ct));
+        Assert.Equal(0, await store.ReadAsync(work => work.ScalarAsync<long>("SELECT COUNT(*) FROM session WHERE token_hash = @token", new { token })));
+    }
+
+    [Theory]
+    [OnBothEngines]
+    public async Task Find_AfterIdleTime_IsOverUnlessThePersonActed(Engine engine)
+    {
+        await using var store = await TestStore.CreateAsync(engine);
+        var clock = new FakeTimeProvider(TestStore.Now);
+        var sessions = new Sessions(store.Database, Options(), clock);
+        var token = await sessions.OpenAsync(Iris, Ct);
+
+        for (var i = 0; i < 5; i++)
+        {
+            clock.Advance(TimeSpan.FromMinutes(20));
+            Assert.NotNull(await sessions.FindAsync(token, background: false, Ct));
+        }
+        // What the page asks by itself does not count.
+        clock.Advance(TimeSpan.FromMinutes(20));
+        Assert.NotNull(await sessions.FindAsync(token, background: true, Ct));
+        clock.Advance(TimeSpan.FromMinutes(10));
+        Assert.Null(await sessions.FindAsync(token, background: false, Ct));
+    }
+
+    [Theory]
+    [OnBothEngines]
+    public async Task Find_AfterAbsoluteTime_IsOverHoweverBusy(Engine engine)
+    {
+        await using var store = await TestStore.CreateAsync(engine);
+        var clock = new FakeTimeProvider(TestStore.Now);
+        var sessions = new Sessions(store.Database, Options(), clock);
+        var token = await sessions.OpenAsync(Iris, Ct);
+
+        for (var minutes = 20; minutes < 12 * 60; minutes += 20)
+        {
+            clock.Advance(TimeSpan.FromMinutes(20));
+            Assert.NotNull(await sessions.FindAsync(token, background: false, Ct));
+        }
+        clock.Advance(TimeSpan.FromMinutes(20));
+        Assert.Null(await sessions.FindAsync(token, background: false, Ct));
+        // The next sign-in sweeps it away.
+        await sessions.OpenAsync(Iris, Ct);
+        Assert.Equal(1, await store.ReadAsync(work => work.ScalarAsync<long>("SELECT COUNT(*) FROM session")));
+    }
+
+    [Theory]
+    [OnBothEngines]
+    public async Task Close_Session_EndsItForEveryHolderOfTheCookie(Engine engine)
+    {
+        await using var store = await TestStore.CreateAsync(engine);
+        var sessions = new Sessions(store.Database, Options(), new FakeTimeProvider(TestStore.Now));
+        var token = await sessions.OpenAsync(Iris, Ct);
+
+        await sessions.CloseAsync(token, new Bridge.Hospital.Store.Actor("Iris Keller (iris)", "doctor"), Ct);
+
+        Assert.Null(await sessions.FindAsync(token, background: false, Ct));
+    }
+
+    [Theory]
+    [InlineData("Practitioner/p-1", "p-1")]
+    [InlineData("https://ehr.example/fhir/Practitioner/p-1", "p-1")]
+    [InlineData("https://evil.example/fhir/Practitioner/p-1", null)]
+    [InlineData("https://ehr.example/fhir.evil.example/Practitioner/p-1", null)]
+    [InlineData("Patient/p-1", null)]
+    [InlineData("Practitioner/../Patient/p-1", null)]
+    [InlineData("Practitioner/a b", null)]
+    public void PractitionerOf_FhirUser_NamesOnlyPractitionersOfOurServers(string user, string? expected)
+    {
+        var claims = System.Text.Json.JsonSerializer.SerializeToElement(new { fhirUser = user });
+
+        Assert.Equal(expected, SignInRules.PractitionerOf(claims, new Uri("https://ehr.example/fhir/"), null));
+    }
+
+    [Theory]
+    [InlineData("/queue", "/queue")]
+    [InlineData("//evil.example", "/")]
+    [InlineData("/\\evil.example", "/")]
+    [InlineData("https://evil.example", "/")]
+    [InlineData("/a?b", "/")]
+    [InlineData(null, "/")]
+    public void SafeReturn_AnyText_StaysInTheConsole(string? path, string expected) => Assert.Equal(expected, SignInRules.SafeReturn(path));
+
+    private static SignInOptions Options() => new(
+        null, null, "", null, "openid", null, "roles", Roles.All.ToDictionary(role => role, _ => (IReadOnlyList<string>)[]), null, null,
+        TimeSpan.FromMinutes(30), TimeSpan.FromHours(12), SamplePeople: false);
+}
