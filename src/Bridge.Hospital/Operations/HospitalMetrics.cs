@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Bridge.Hospital.Store;
 
 namespace Bridge.Hospital.Operations;
 
@@ -7,7 +8,7 @@ internal sealed class HospitalMetrics : IDisposable
 {
     public const string MeterName = "Bridge.Hospital";
 
-    private readonly Meter _meter = new(MeterName);
+    private readonly Meter _meter;
     private readonly Counter<long> _encounters;
     private readonly Counter<long> _setAside;
     private readonly Counter<long> _notifications;
@@ -17,12 +18,14 @@ internal sealed class HospitalMetrics : IDisposable
     private readonly Counter<long> _stageFailures;
     private readonly Histogram<double> _anchorLatency;
     private readonly Histogram<double> _stageSeconds;
-    private IReadOnlyList<Store.StatusCount> _counts = [];
+    private IReadOnlyList<StatusCount> _counts = [];
     private double _queueAge;
     private double _cursorLag;
 
-    public HospitalMetrics()
+    public HospitalMetrics(Instance instance)
     {
+        // The exporter takes meters of one name and tags for one, and stops exporting all of them when the first is disposed: several in one process are told apart.
+        _meter = new(new MeterOptions(MeterName) { Tags = [new("bridge.instance", instance.Name)] });
         _encounters = _meter.CreateCounter<long>("bridge.encounters", "{encounter}", "Encounters read, by where they stand then");
         _setAside = _meter.CreateCounter<long>("bridge.encounters.unreadable", "{encounter}", "Encounters that name no readable patient");
         _notifications = _meter.CreateCounter<long>("bridge.notifications", "{notification}", "Notifications of the FHIR server, by what became of them");
@@ -58,7 +61,7 @@ internal sealed class HospitalMetrics : IDisposable
 
     public void StageRan(string stage, TimeSpan duration) => _stageSeconds.Record(duration.TotalSeconds, new KeyValuePair<string, object?>("stage", stage));
 
-    public void Show(IReadOnlyList<Store.StatusCount> counts, TimeSpan queueAge, TimeSpan cursorLag)
+    public void Show(IReadOnlyList<StatusCount> counts, TimeSpan queueAge, TimeSpan cursorLag)
     {
         _counts = counts;
         Volatile.Write(ref _queueAge, queueAge.TotalSeconds);

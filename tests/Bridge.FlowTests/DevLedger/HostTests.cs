@@ -102,7 +102,7 @@ public sealed class HostTests : IAsyncLifetime
         await using var host = await DevLedgerHost.StartAsync(Options(timeout: TimeSpan.FromSeconds(30), size: 3), ct);
 
         var all = Enumerable.Range(0, 6).Select(i => SubmitAsync(host, ["put", $"k{i}", "1"], ct));
-        await Task.WhenAll(all).WaitAsync(TimeSpan.FromSeconds(20), ct);
+        await Task.WhenAll(all).WaitAsync(TimeSpan.FromMinutes(2), ct);
 
         Assert.Equal([1, 3, 3], ReadBlocks().Select(b => b.Data.Data.Count));
     }

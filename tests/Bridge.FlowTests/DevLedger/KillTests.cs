@@ -78,7 +78,7 @@ public sealed class KillTests : IDisposable
             },
             ct)).ToList();
 
-        await enough.Task.WaitAsync(TimeSpan.FromSeconds(30), ct);
+        await enough.Task.WaitAsync(TimeSpan.FromMinutes(2), ct);
         ledger.Kill();
         await killed.CancelAsync();
         await Task.WhenAll(load);
@@ -90,7 +90,7 @@ public sealed class KillTests : IDisposable
         using var gateway = ledger.Connect("HospitalAMSP");
         foreach (var (id, request) in accepted)
         {
-            var status = await gateway.NewCommit(request).GetStatusAsync(ct).WaitAsync(TimeSpan.FromSeconds(20), ct);
+            var status = await gateway.NewCommit(request).GetStatusAsync(ct).WaitAsync(TimeSpan.FromMinutes(2), ct);
             Assert.Equal(TxValidationCode.Valid, status.Code);
             if (committed.TryGetValue(id, out var known))
                 Assert.Equal(known.BlockNumber, status.BlockNumber);

@@ -327,7 +327,7 @@ internal sealed class Rig : IAsyncDisposable
         UntilAsync($"encounter to be {status}", async () => (await RowOfAsync(encounter))?.Status == status);
 
     /// <summary>Polls until it is so; a deadline, no sleep that a test's outcome hangs on.</summary>
-    public async Task UntilAsync(string what, Func<Task<bool>> isSo, int seconds = 60, Func<Task<string>>? state = null)
+    public async Task UntilAsync(string what, Func<Task<bool>> isSo, int seconds = 150, Func<Task<string>>? state = null)
     {
         var end = DateTime.UtcNow.AddSeconds(seconds);
         while (!await isSo())

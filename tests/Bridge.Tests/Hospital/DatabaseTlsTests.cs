@@ -56,7 +56,7 @@ public class DatabaseTlsTests
         await using var process = ChildProcess.Start(Dotnet.Command(
             "The hospital", "Bridge.Hospital", ["init", "--config", Path.Combine(run, "hospital.json")], Path.Combine(run, "log"),
             new Dictionary<string, string?> { ["Database__Engine"] = "mysql", ["Database__ConnectionString"] = connection, ["SSL_CERT_FILE"] = trusted, ["SSL_CERT_DIR"] = run }));
-        var code = await process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
+        var code = await process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromMinutes(3), TestContext.Current.CancellationToken);
         return (code, string.Join(Environment.NewLine, process.Output()));
     }
 

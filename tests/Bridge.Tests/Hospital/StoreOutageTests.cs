@@ -90,7 +90,7 @@ public class StoreOutageTests
             return await work.RunAsync("UPDATE bookmark SET content = CONCAT(content, '+') WHERE name = 'b'");
         });
         // From here on each wants what the other holds, whoever asks first.
-        await holdsA.Task.WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
+        await holdsA.Task.WaitAsync(TimeSpan.FromMinutes(3), TestContext.Current.CancellationToken);
 
         await RunAsync("UPDATE bookmark SET content = '1' WHERE name = 'a'");
         await transaction.CommitAsync(TestContext.Current.CancellationToken);

@@ -16,7 +16,7 @@ namespace Bridge.Tests.Hospital;
 internal sealed class WatchRig : IAsyncDisposable
 {
     private readonly FhirClient client;
-    private readonly HospitalMetrics metrics = new();
+    private readonly HospitalMetrics metrics = new(new Instance());
 
     private WatchRig(TestStore store, QuirkServer server, LeapingClock clock, WatchingOptions options)
     {

@@ -298,7 +298,7 @@ public sealed class EventTests : IAsyncLifetime
         await foreach (var _ in network.GetChaincodeEventsAsync("summaries", cancellationToken: Token))
             break;
 
-        await gone.Task.WaitAsync(TimeSpan.FromSeconds(10), Token);
+        await gone.Task.WaitAsync(TimeSpan.FromMinutes(2), Token);
     }
 
     private static ChaincodeEventsResponse Block(ulong number, params string[] transactions)

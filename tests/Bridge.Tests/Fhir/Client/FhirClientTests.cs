@@ -177,7 +177,7 @@ public sealed class FhirClientTests
         using var client = Client(server, time);
 
         var search = client.SearchAsync(new FhirSearch("Patient"), Stop);
-        await first.Task.WaitAsync(TimeSpan.FromSeconds(30), Stop);
+        await first.Task.WaitAsync(TimeSpan.FromMinutes(2), Stop);
         await Until(() => client.WaitingOn is not null);
         time.Advance(TimeSpan.FromSeconds(seconds - 1));
         Assert.False(search.IsCompleted);
