@@ -74,7 +74,7 @@ public class InstancesTests(HospitalFixture fixture)
                 await rig.UntilStatusAsync(encounter, SummaryStatus.Anchored);
             }
 
-            Assert.Contains("says nothing any more", rig.LogText.ToString(), StringComparison.Ordinal);
+            Assert.Contains("says nothing any more", rig.LogText, StringComparison.Ordinal);
             var ledger = rig.Services.GetRequiredService<SummaryLedger>();
             var live = 0;
             foreach (var index in await rig.Database.ReadAsync(work => work.ListAsync<string>("SELECT index_handle FROM enrolment"), ct))

@@ -192,13 +192,13 @@ public class KillTests(HospitalFixture fixture)
     private static async Task<bool> ListensAsync(Rig rig, ChildProcess process)
     {
         var file = Path.Combine(rig.Folder, "address");
-        var end = DateTime.UtcNow.AddSeconds(60);
+        var end = DateTime.UtcNow.AddSeconds(150);
         while (!File.Exists(file))
         {
             if (process.HasExited)
                 return false;
             if (DateTime.UtcNow > end)
-                throw new TimeoutException("the hospital did not listen within 60 s" + Environment.NewLine + string.Join(Environment.NewLine, process.Output()));
+                throw new TimeoutException("the hospital did not listen within 150 s" + Environment.NewLine + string.Join(Environment.NewLine, process.Output()));
             await Task.Delay(20);
         }
         rig.BaseAddress = new Uri((await File.ReadAllLinesAsync(file))[0]);

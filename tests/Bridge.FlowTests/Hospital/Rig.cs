@@ -35,6 +35,7 @@ internal sealed class Rig : IAsyncDisposable
 
     private readonly HospitalFixture fixture;
     private readonly Dictionary<string, string> settings;
+    private readonly StringBuilder log = new();
     private readonly HttpClient http = new();
     private WebApplication? app;
 
@@ -93,13 +94,17 @@ internal sealed class Rig : IAsyncDisposable
     /// <summary>Doctors who may sign in, by licence.</summary>
     public Dictionary<string, Doctor> Doctors { get; } = [];
 
-    public StringBuilder LogText { get; } = new();
-
-    public string[] LogLines()
+    /// <summary>What the hospital has logged so far.</summary>
+    public string LogText
     {
-        lock (LogText)
-            return LogText.ToString().Split('\n');
+        get
+        {
+            lock (log)
+                return log.ToString();
+        }
     }
+
+    public string[] LogLines() => LogText.Split('\n');
 
     /// <summary>The hospital's clock; the ledger and the FHIR server keep their own.</summary>
     public TimeProvider Clock { get; set; } = TimeProvider.System;
@@ -203,7 +208,7 @@ internal sealed class Rig : IAsyncDisposable
     {
         app = HospitalApp.Build(Arguments(overrides), builder =>
         {
-            builder.Logging.AddProvider(new LogCapture(LogText));
+            builder.Logging.AddProvider(new LogCapture(log));
             builder.Services.AddSingleton(Clock);
         });
         await app.StartAsync();

@@ -95,7 +95,7 @@ public class SourceFaultTests(HospitalFixture fixture)
         await rig.UntilAsync("recovery", async () => (last = await rig.GetAsync("operator", "/health/ready")).Status == HttpStatusCode.OK, state: () => Task.FromResult(last.Body.ToString()));
         var order = await rig.Database.ReadAsync(async work => (await work.ListAsync<SummaryRow>($"SELECT {SummaryRows.Columns} FROM summary ORDER BY row_id")).Select(row => row.EncounterKey).ToList(), Stop);
         Assert.Equal(Enumerable.Range(0, 12).Select(i => $"e{i}"), order);
-        Assert.DoesNotContain("Please sign in", rig.LogText.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("Please sign in", rig.LogText, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -47,7 +47,7 @@ public class TokenTests(HospitalFixture fixture)
         await rig.UntilSummaryAsync(second, SummaryStatus.Retracted);
         Assert.Equal([SummaryState.Live, SummaryState.Erased], await AmendmentTests.StatesAsync(rig, [first, second]));
         await rig.AddsUpAsync();
-        Assert.DoesNotContain(SoftToken.Pin, rig.LogText.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain(SoftToken.Pin, rig.LogText, StringComparison.Ordinal);
     }
 
     // The ledger's own profile with the token in place of the key's file.

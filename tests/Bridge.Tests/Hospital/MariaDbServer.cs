@@ -110,7 +110,7 @@ internal sealed class MariaDbServer : IAsyncDisposable
             RedirectStandardInput = true,
         };
         _process = Process.Start(start)!;
-        var end = DateTime.UtcNow.AddSeconds(60);
+        var end = DateTime.UtcNow.AddSeconds(150);
         while (true)
         {
             try

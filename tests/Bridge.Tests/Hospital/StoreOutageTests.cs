@@ -200,7 +200,7 @@ public class StoreOutageTests
 
     private static async Task UntilAsync(string what, Func<Task<bool>> isSo)
     {
-        var end = DateTime.UtcNow.AddSeconds(60);
+        var end = DateTime.UtcNow.AddSeconds(150);
         while (!await isSo())
         {
             Assert.True(DateTime.UtcNow < end, $"waited a minute for {what}");

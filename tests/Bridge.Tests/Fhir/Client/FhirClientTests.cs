@@ -309,7 +309,7 @@ public sealed class FhirClientTests
 
     private static async Task Until(Func<bool> condition)
     {
-        var deadline = DateTime.UtcNow.AddSeconds(30);
+        var deadline = DateTime.UtcNow.AddSeconds(150);
         while (!condition())
         {
             Assert.True(DateTime.UtcNow < deadline, "waited 30 s");
