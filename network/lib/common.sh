@@ -109,6 +109,12 @@ port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # --- the operator's binaries ------------------------------------------------------------------------------------------
 
+readable() { [ -f "$1" ] && [ -r "$1" ] || fail "cannot read the file $1"; }
+json_file() {
+  local reason
+  readable "$1"
+  reason=$(node -e 'JSON.parse(require("fs").readFileSync(process.argv[1], "utf8"))' "$1" 2>&1) || fail "$1 is not JSON" "$(grep -m 1 SyntaxError <<<"$reason")"
+}
 need() { command -v "$1" >/dev/null 2>&1 || fail "'$1' is needed and not on PATH" "$2"; }
 
 find_binaries() {
@@ -122,7 +128,8 @@ find_binaries() {
       "or put that directory on PATH. They come with every Hyperledger Fabric release (2.5 or 3.1)."
     dir=$(dirname "$(command -v peer)")
   fi
-  dir=$(cd "$dir" 2>/dev/null && pwd) || fail "FABRIC_BIN is not a directory: $dir"
+  [ -d "$dir" ] || fail "FABRIC_BIN is not a directory: $dir"
+  dir=$(cd "$dir" && pwd)
   for name in peer orderer configtxgen cryptogen osnadmin configtxlator; do
     [ -x "$dir/$name" ] || fail "'$name' is missing from $dir" "FABRIC_BIN must hold all of: peer orderer configtxgen cryptogen osnadmin configtxlator"
   done

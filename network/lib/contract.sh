@@ -37,7 +37,6 @@ build_contract() {
 # place_consortium FILE: every organisation's contract holds its own copy and accepts no other at InitConsortium.
 place_consortium() {
   local org
-  node -e 'JSON.parse(require("fs").readFileSync(process.argv[1], "utf8"))' "$1" 2>/dev/null || fail "the consortium file is not readable JSON: $1"
   for org in $PEER_ORGS; do
     mkdir -p "$(contract_dir "$org")"
     cp "$1" "$(contract_dir "$org")/consortium.json"

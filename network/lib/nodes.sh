@@ -248,7 +248,7 @@ refuse_taken() { # refuse_taken WHAT PORT…
   shift
   for p in "$@"; do
     ! port_open "$p" || fail "port $p, wanted by $what, is in use by another program" \
-      "stop it, or choose other ports: network/up --port-base N, or edit $STATE/ports before the first start"
+      "stop it: the port stands in what the members signed; other ports mean another network (network/down --wipe, or another --state)"
   done
 }
 

@@ -151,7 +151,7 @@ internal sealed class SampleSystem : IAsyncDisposable
 
         var settings = new SampleSettings(
             Ports.FreeRun(options.FixedPorts ? SampleFhirPort : 0, 1),
-            options.Fabric ? FabricPart.FreeBase(options.FixedPorts ? SampleFabricPort : Random.Shared.Next(1_100, 2_900) * 10) : Ports.FreeRun(options.FixedPorts ? SampleLedgerPort : 0, 3),
+            options.Fabric ? FabricPart.FreeBase(options.FixedPorts ? SampleFabricPort : 0) : Ports.FreeRun(options.FixedPorts ? SampleLedgerPort : 0, 3),
             Ports.FreeRun(options.FixedPorts ? SampleHospitalPort : 0, 1),
             [
                 SamplePerson.New(DoctorName, "doctor", DoctorLicence), SamplePerson.New("Front desk", "desk"),

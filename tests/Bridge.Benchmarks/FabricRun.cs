@@ -13,7 +13,7 @@ internal sealed class FabricRun : IAsyncDisposable
     {
         Checkout = checkout;
         Folder = folder;
-        Network = new FabricPart(checkout, Path.Combine(folder, "state"), Path.Combine(folder, "logs"), FabricPart.FreeBase(Random.Shared.Next(1_100, 2_900) * 10), options);
+        Network = new FabricPart(checkout, Path.Combine(folder, "state"), Path.Combine(folder, "logs"), FabricPart.FreeBase(0), options);
     }
 
     public Checkout Checkout { get; }

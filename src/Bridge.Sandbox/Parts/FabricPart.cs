@@ -17,7 +17,14 @@ namespace Bridge.Sandbox.Parts;
 internal sealed class FabricPart(Checkout checkout, string data, string logs, int portBase, params string[] profile) : ILedgerPart
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(8);
-    private static readonly int[] Offsets = [0, 3, 6, 1, 2, 4, 5, 7, 1001, 1002, 1004, 1005, 1007, 2001, 2002, 2004, 2005, 2007];
+
+    // four orderers at most, and a third hospital that may join (network/lib/common.sh)
+    private static readonly int[] Offsets =
+    [
+        .. Enumerable.Range(0, 4).SelectMany(orderer => (int[])[10 * orderer, (10 * orderer) + 3, (10 * orderer) + 6])
+            .Concat(Enumerable.Range(0, 4).SelectMany(peer => (int[])[(1000 * peer) + 1, (1000 * peer) + 2, (1000 * peer) + 4, (1000 * peer) + 5, (1000 * peer) + 7]))
+            .Order(),
+    ];
 
     /// <summary>The network's state directory.</summary>
     public string Data => data;
@@ -32,16 +39,8 @@ internal sealed class FabricPart(Checkout checkout, string data, string logs, in
     public static bool IsAvailable => System.Environment.GetEnvironmentVariable("FABRIC_BIN") is { Length: > 0 } bin && File.Exists(Path.Combine(bin, "peer"));
 
     /// <summary>A port base all of whose ports are free, the wished one where possible. Below the range that outgoing connections use.</summary>
-    public static int FreeBase(int wished)
-    {
-        for (var first = wished; ; first = Random.Shared.Next(1_100, 2_900) * 10)
-        {
-            if (Offsets.All(offset => Ports.IsFree(first + offset)))
-            {
-                return first;
-            }
-        }
-    }
+    /// <param name="wished">0: any.</param>
+    public static int FreeBase(int wished) => Ports.FreeBase(wished, Offsets);
 
     public Task StartAsync(CancellationToken ct) =>
         RunAsync("up", ["--port-base", portBase.ToString(CultureInfo.InvariantCulture), .. profile], ct);

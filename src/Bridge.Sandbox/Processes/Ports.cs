@@ -20,15 +20,20 @@ internal static class Ports
     /// <summary>The wished port when it and the ones after it are free, else others.</summary>
     /// <param name="wished">0: any.</param>
     /// <param name="count">So many in a row.</param>
-    public static int FreeRun(int wished, int count)
+    public static int FreeRun(int wished, int count) => FreeBase(wished, [.. Enumerable.Range(0, count)]);
+
+    /// <summary>The wished base when the ports at all the offsets from it are free, else another.</summary>
+    /// <param name="wished">0: any.</param>
+    /// <param name="offsets">In ascending order.</param>
+    public static int FreeBase(int wished, int[] offsets)
     {
         lock (Given)
-            for (var first = wished == 0 ? Any(count) : wished; ; first = Any(count))
+            for (var first = wished == 0 ? Any(offsets[^1] + 1) : wished; ; first = Any(offsets[^1] + 1))
             {
-                var run = Enumerable.Range(first, count).ToList();
-                if (run.TrueForAll(IsFree) && (first == wished || !run.Exists(Given.Contains)))
+                var ports = Array.ConvertAll(offsets, offset => first + offset);
+                if (Array.TrueForAll(ports, IsFree) && (first == wished || !Array.Exists(ports, Given.Contains)))
                 {
-                    Given.UnionWith(run);
+                    Given.UnionWith(ports);
                     return first;
                 }
             }
