@@ -146,7 +146,7 @@ join_orderers() {
     esac
   done
   for i in $(each_orderer); do
-    wait_for 60 "$(orderer_host "$i") becoming active on the channel" "see $(orderer_dir "$i")/node.log" orderer_active "$i"
+    wait_for 60 "$(orderer_host "$i") becoming active on the channel" "see $(orderer_log "$i")" orderer_active "$i"
   done
 }
 

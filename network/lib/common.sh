@@ -71,6 +71,10 @@ ordering_dir() { printf '%s/crypto/ordererOrganizations/%s' "$STATE" "$(domain $
 peer_dir() { printf '%s/nodes/%s' "$STATE" "$(peer_host "$1")"; }
 orderer_dir() { printf '%s/nodes/%s' "$STATE" "$(orderer_host "$1")"; }
 orderer_crypto() { printf '%s/orderers/%s' "$(ordering_dir)" "$(orderer_host "$1")"; }
+# Where to look when one of them fails: a container's output is with the engine.
+peer_log() { if external; then printf 'docker compose logs peer-%s' "$(short "$1")"; else printf '%s/node.log' "$(peer_dir "$1")"; fi; }
+orderer_log() { if external; then printf 'docker compose logs orderer%s' "$1"; else printf '%s/node.log' "$(orderer_dir "$1")"; fi; }
+contract_log() { if external; then printf 'docker compose logs contract-%s' "$(short "$1")"; else printf '%s/contract/%s/contract.log' "$STATE" "$1"; fi; }
 each_orderer() { local i; for ((i = 0; i < ORDERERS; i++)); do printf '%s ' "$i"; done; }
 
 # --- ports: one file, a line each, NAME=PORT; what stands there already wins -------------------------------------------
@@ -142,6 +146,7 @@ find_binaries() {
   export PATH=$dir:$PATH
 }
 external() { [ "$NODES" = external ]; }
+compose_profile() { case $ORDERERS in 1) ;; 3) printf ' --profile three' ;; 4) printf ' --profile three --profile four' ;; esac; }
 is_v3() { case $FABRIC_VERSION in 3.*) return 0 ;; *) return 1 ;; esac; }
 
 # The release archive keeps it beside bin/; the container image under /opt/hyperledger.

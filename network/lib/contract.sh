@@ -87,7 +87,7 @@ pack_contract() {
 install_contract() { # install_contract MSPID PACKAGE_ID
   local org=$1 id=$2 answer
   if as "$org" peer lifecycle chaincode queryinstalled 2>/dev/null | grep -q "Package ID: $id,"; then return 0; fi
-  answer=$(as "$org" peer lifecycle chaincode install "$(contract_dir "$org")/package.tar.gz" 2>&1) || fail "$(peer_host "$org") did not take the contract" "$answer" "see $(peer_dir "$org")/node.log"
+  answer=$(as "$org" peer lifecycle chaincode install "$(contract_dir "$org")/package.tar.gz" 2>&1) || fail "$(peer_host "$org") did not take the contract" "$answer" "see $(peer_log "$org")"
 }
 
 # The service's process. What it serves is in $dir/running, so that it is started again only when that changes.

@@ -273,8 +273,8 @@ start_peer() {
     FABRIC_CFG_PATH=$dir FABRIC_LOGGING_SPEC=${FABRIC_LOGGING_SPEC:-info} start "$(peer_host "$org")" "$dir/pid" "$dir/node.log" "$NETWORK/lib/supervise" peer node start
   }
 }
-await_orderer() { wait_for 60 "a healthy answer of $(orderer_host "$1")" "see $(orderer_dir "$1")/node.log" orderer_healthy "$1"; }
-await_peer() { wait_for 60 "a healthy answer of $(peer_host "$1")" "see $(peer_dir "$1")/node.log" peer_healthy "$1"; }
+await_orderer() { wait_for 60 "a healthy answer of $(orderer_host "$1")" "see $(orderer_log "$1")" orderer_healthy "$1"; }
+await_peer() { wait_for 60 "a healthy answer of $(peer_host "$1")" "see $(peer_log "$1")" peer_healthy "$1"; }
 
 # as ORG COMMAND…: runs a peer command as that organisation's administrator against its own peer.
 as() {

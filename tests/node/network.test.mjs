@@ -97,6 +97,14 @@ test('network/status tells nodes that were stopped from nodes that fail', (t) =>
   assert.match(said, /orderer0\.ordering\.example +stopped/);
 });
 
+test('of nodes in containers network/status names the engine\'s logs', (t) => {
+  const { state, call } = workplace(t);
+  made(state, 'external');
+  const { said } = call('status', []);
+  assert.match(said, /peer0\.hospitala\.example +DOWN +see docker compose logs peer-hospitala\n/);
+  assert.match(said, /orderer0\.ordering\.example +DOWN +see docker compose logs orderer0\n/);
+});
+
 test('network/deploy reads the consortium file before it builds', (t) => {
   const { folder, state, call } = workplace(t);
   made(state);
@@ -110,9 +118,9 @@ test('network/deploy reads the consortium file before it builds', (t) => {
 });
 
 // A network as network/up leaves it, of which nothing runs. Nothing listens on port 1 and its like.
-function made(state) {
+function made(state, nodes = 'own') {
   mkdirSync(state, { recursive: true });
-  writeFileSync(join(state, 'settings'), 'PROFILE=raft\nORDERERS=1\nPORT_BASE=10\nNODES=own\nPEER_ORGS="HospitalAMSP HospitalBMSP PortalMSP"\n');
+  writeFileSync(join(state, 'settings'), `PROFILE=raft\nORDERERS=1\nPORT_BASE=10\nNODES=${nodes}\nPEER_ORGS="HospitalAMSP HospitalBMSP PortalMSP"\n`);
   const names = ['HospitalAMSP', 'HospitalBMSP', 'PortalMSP'].flatMap((org) => ['peer', 'launched', 'contract', 'operations', 'successor'].map((name) => `${org}.${name}`));
   writeFileSync(join(state, 'ports'), [...names, 'orderer0.general', 'orderer0.admin', 'orderer0.operations'].map((name, i) => `${name}=${i + 10}\n`).join(''));
 }
