@@ -26,6 +26,8 @@ public class EndpointTests(HospitalFixture fixture)
         (Anyone, "GET /signin/callback"),
         (Anyone, "POST /signin/sample"),
         (Anyone, "POST /signin/out"),
+        (Anyone, "GET /signin/leave"),
+        (Anyone, "GET /signin/left"),
         (SignedIn, "GET /api/me"),
         ("doctor", "GET /api/cosign/queue"),
         ("doctor", "GET /api/cosign/{summaryId}"),

@@ -20,12 +20,12 @@ internal sealed partial class OidcServer : IAsyncDisposable
     /// <summary>The base that an EHR of this server would name in a launch.</summary>
     public string SmartIssuer => Issuer + "/fhir";
 
-    public static async Task<OidcServer> StartAsync(string folder, string origin, CancellationToken ct)
+    public static async Task<OidcServer> StartAsync(string folder, string origin, CancellationToken ct, bool endsSessions = true)
     {
         var node = Path.Combine(Checkout.Find().Root, "tests", "node");
         await new NodePackage(node, []).PrepareAsync(_ => { }, ct);
         var process = ChildProcess.Start(new ChildCommand(
-            "The authorisation server", "node", ["oidc/server.mjs", $"{origin}/signin/callback"], Path.Combine(folder, "oidc.log"), new Dictionary<string, string?>(), node));
+            "The authorisation server", "node", endsSessions ? ["oidc/server.mjs", origin] : ["oidc/server.mjs", "--no-end-session", origin], Path.Combine(folder, "oidc.log"), new Dictionary<string, string?>(), node));
         return new OidcServer(process, (await process.WaitForOutputAsync(Ready(), TimeSpan.FromMinutes(2), ct)).Groups[1].Value);
     }
 
@@ -99,6 +99,8 @@ internal sealed partial class PlainBrowser : IDisposable
         var fields = Hidden().Matches(page).ToDictionary(match => match.Groups[1].Value, match => match.Groups[2].Value);
         if (fields.GetValueOrDefault("prompt") == "login")
             (fields["login"], fields["password"]) = (login, "any");
+        else if (page.Contains("name=\"logout\"", StringComparison.Ordinal))
+            fields["logout"] = "yes";
         using var sent = await http.PostAsync(new Uri(at, WebUtility.HtmlDecode(form.Groups[1].Value)), new FormUrlEncodedContent(fields));
         return new Uri(at, sent.Headers.Location ?? throw new InvalidOperationException($"the form at {at} was answered {(int)sent.StatusCode}"));
     }

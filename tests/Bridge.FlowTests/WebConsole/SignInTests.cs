@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Bridge.FlowTests.Hospital;
 using Bridge.Sandbox.Processes;
+using Microsoft.Playwright;
 using Xunit;
 
 namespace Bridge.FlowTests.WebConsole;
@@ -116,6 +117,134 @@ public class SignInTests(HospitalFixture fixture)
     }
 
     [Fact]
+    public async Task SignOut_AtASharedWorkstation_EndsTheSessionAtTheProviderToo()
+    {
+        await using var place = await StartAsync();
+        var home = place.Rig.BaseAddress;
+        using var browser = new PlainBrowser();
+        await FinishAsync(browser, home, "iris");
+
+        // What the page gets to read holds no token.
+        using (var done = await browser.SendAsync(HttpMethod.Post, new Uri(home, "/signin/out"), null, ("X-Bridge-Console", "1")))
+        {
+            Assert.Equal("""{"outcome":"SIGNED_OUT","next":"/signin/leave"}""", await done.Content.ReadAsStringAsync(Ct));
+            Assert.All(done.Headers.GetValues("Set-Cookie"), cookie => Assert.Contains("httponly", cookie, StringComparison.OrdinalIgnoreCase));
+        }
+        // Our own session is over before the browser leaves.
+        using (var me = await browser.GetAsync(new Uri(home, "/api/me")))
+            Assert.Equal(HttpStatusCode.Unauthorized, me.StatusCode);
+        var there = new Uri(await LocationAsync(browser, new Uri(home, "/signin/leave")));
+        Assert.StartsWith(place.Oidc.Issuer, there.AbsoluteUri, StringComparison.Ordinal);
+        Assert.Equal(new Uri(home, "/signin/left").AbsoluteUri, Query(there, "post_logout_redirect_uri"));
+        Assert.Equal(3, Query(there, "id_token_hint").Split('.').Length);
+        var back = await browser.WalkAsync(there, home, "/signin/left", "");
+        Assert.Equal(Query(there, "state"), Query(back, "state"));
+        // Of no use in another browser, with another state, or a second time; and it leads nowhere else.
+        using var stranger = new PlainBrowser();
+        Assert.Equal("/", await LocationAsync(stranger, back));
+        Assert.Equal("/", await LocationAsync(stranger, new Uri(home, "/signin/leave")));
+        Assert.Equal("/", await LocationAsync(browser, new Uri(home, "/signin/left?state=https://evil.example")));
+        Assert.Equal("/?left=ended", await LocationAsync(browser, back));
+        Assert.Equal("/", await LocationAsync(browser, back));
+
+        // Even a sign-in that does not ask for it, from the address bar, finds no session at the provider.
+        var begun = new Uri(await LocationAsync(browser, new Uri(home, "/signin")));
+        Assert.Equal("login", Query(begun, "prompt"));
+        var quiet = new Uri(begun.AbsoluteUri.Replace("&prompt=login&max_age=0", "", StringComparison.Ordinal));
+        Assert.Equal("/", await LocationAsync(browser, await browser.WalkAsync(quiet, home, "/signin/callback", "otto")));
+        Assert.Equal("Otto Brandt", (await MeAsync(browser, home)).GetProperty("display").GetString());
+    }
+
+    [Fact]
+    public async Task SignOut_ProviderThatEndsNoSessions_SaysSoAndAsksAgain()
+    {
+        await using var place = await StartAsync(endsSessions: false);
+        var home = place.Rig.BaseAddress;
+        using var browser = new PlainBrowser();
+        await FinishAsync(browser, home, "iris");
+        // She is here: whoever signs in again is not asked.
+        Assert.Null(System.Web.HttpUtility.ParseQueryString(new Uri(await LocationAsync(browser, new Uri(home, "/signin"))).Query)["prompt"]);
+
+        Assert.Equal("/signin/leave", await SignOutAsync(browser, home));
+        Assert.Equal("/?left=open", await LocationAsync(browser, new Uri(home, "/signin/leave")));
+
+        // The provider still knows her, and asks the next one all the same.
+        await FinishAsync(browser, home, "otto");
+        Assert.Equal("Otto Brandt", (await MeAsync(browser, home)).GetProperty("display").GetString());
+        // So it does where a session ran out without anybody signing out.
+        foreach (System.Net.Cookie cookie in browser.Cookies.GetCookies(home))
+            cookie.Expired = cookie.Name.StartsWith("bridge-session", StringComparison.Ordinal);
+        await FinishAsync(browser, home, "dual");
+        Assert.Equal("Dua Lind", (await MeAsync(browser, home)).GetProperty("display").GetString());
+    }
+
+    [Fact]
+    public async Task SignOut_WhereSingleSignOnIsKept_EndsOurSessionAndSaysWhatStaysOpen()
+    {
+        await using var place = await StartAsync(more: [("SignIn:SignOut", "Here")]);
+        var home = place.Rig.BaseAddress;
+        using var browser = new PlainBrowser();
+        await FinishAsync(browser, home, "iris");
+        Assert.Equal("/?left=here", await SignOutAsync(browser, home));
+        using (var me = await browser.GetAsync(new Uri(home, "/api/me")))
+            Assert.Equal(HttpStatusCode.Unauthorized, me.StatusCode);
+        // One click.
+        await FinishAsync(browser, home, "otto");
+        Assert.Equal("Iris Keller", (await MeAsync(browser, home)).GetProperty("display").GetString());
+    }
+
+    [Fact]
+    public async Task SignOut_AfterALaunch_LeavesTheEhrsSessionAlone()
+    {
+        await using var place = await StartAsync();
+        var home = place.Rig.BaseAddress;
+        using var browser = new PlainBrowser();
+        var start = new Uri(home, $"/signin/launch?iss={Uri.EscapeDataString(place.Oidc.SmartIssuer)}&launch=xyz123");
+        await LocationAsync(browser, await browser.WalkAsync(start, home, "/signin/callback", "launched"));
+        Assert.Equal("/?left=open", await SignOutAsync(browser, home));
+        Assert.Equal("login", Query(new Uri(await LocationAsync(browser, new Uri(home, "/signin"))), "prompt"));
+    }
+
+    [Theory]
+    [InlineData("en-GB")]
+    [InlineData("zh-CN")]
+    public async Task SignOut_InTheBrowser_NextPersonIsAskedForThePassword(string language)
+    {
+        await using var place = await StartAsync();
+        await using var person = await fixture.Browser.PersonAsync(place.Rig.BaseAddress, language);
+        var page = person.Page;
+        var chinese = language == "zh-CN";
+        async Task SignInAsync(string login)
+        {
+            await page.GetByRole(AriaRole.Link, new() { Name = chinese ? "用医院账号登录" : "Sign in with the hospital account" }).ClickAsync();
+            await page.FillAsync("input[name=login]", login);
+            await page.FillAsync("input[name=password]", "any");
+            await page.ClickAsync("button[type=submit]");
+            await page.ClickAsync("button[type=submit]");
+            await page.GetByRole(AriaRole.Navigation).WaitForAsync();
+        }
+        await page.GotoAsync("/");
+        await SignInAsync("otto");
+        await person.Button(chinese ? "退出登录" : "Sign out").ClickAsync();
+        await page.ClickAsync("button[name=logout][value=yes]");
+        await page.GetByText(chinese ? "您已退出 Bridge。" : "You are signed out of Bridge.").WaitForAsync();
+        Assert.EndsWith("/?left=ended", page.Url, StringComparison.Ordinal);
+        foreach (var left in new[] { "ended", "open", "here" })
+            foreach (var width in new[] { 390, 1280 })
+            {
+                await page.SetViewportSizeAsync(width, 900);
+                await page.GotoAsync($"/?left={left}");
+                await page.GetByText(chinese ? "您已退出 Bridge。" : "You are signed out of Bridge.").WaitForAsync();
+                Assert.Empty(await person.AxeAsync(left));
+                Assert.False(await person.ScrollsSidewaysAsync());
+                await person.PictureAsync($"signed-out-{left}-{language}-{width}");
+            }
+        // Fails unless the form is there to fill in.
+        await SignInAsync("dual");
+        await page.GetByText("Dua Lind").WaitForAsync();
+    }
+
+    [Fact]
     public async Task Cookie_WithoutTheConsolesOwnHeader_ChangesNothing()
     {
         await using var place = await StartAsync();
@@ -172,6 +301,12 @@ public class SignInTests(HospitalFixture fixture)
     private static async Task<string> FinishAsync(PlainBrowser browser, Uri home, string login) =>
         await LocationAsync(browser, await browser.WalkAsync(new Uri(home, "/signin"), home, "/signin/callback", login));
 
+    private static async Task<string> SignOutAsync(PlainBrowser browser, Uri home)
+    {
+        using var done = await browser.SendAsync(HttpMethod.Post, new Uri(home, "/signin/out"), null, ("X-Bridge-Console", "1"));
+        return JsonElement.Parse(await done.Content.ReadAsStringAsync(Ct)).GetProperty("next").GetString()!;
+    }
+
     private static async Task<string> LocationAsync(PlainBrowser browser, Uri at)
     {
         using var response = await browser.GetAsync(at);
@@ -185,7 +320,7 @@ public class SignInTests(HospitalFixture fixture)
         return JsonElement.Parse(await response.Content.ReadAsStringAsync(Ct));
     }
 
-    private async Task<Place> StartAsync()
+    private async Task<Place> StartAsync(bool endsSessions = true, params (string Key, string Value)[] more)
     {
         await fixture.PutAsync(new JsonObject
         {
@@ -196,8 +331,8 @@ public class SignInTests(HospitalFixture fixture)
         var port = Ports.FreeRun(0, 1);
         var origin = $"http://127.0.0.1:{port}";
         var rig = Rig.Create(fixture);
-        var oidc = await OidcServer.StartAsync(rig.Folder, origin, Ct);
-        await rig.StartAsync([("Server:Urls", origin), ("Operations:Workers", "false"), .. oidc.Settings]);
+        var oidc = await OidcServer.StartAsync(rig.Folder, origin, Ct, endsSessions);
+        await rig.StartAsync([("Server:Urls", origin), ("Operations:Workers", "false"), .. oidc.Settings, .. more]);
         return new Place(rig, oidc);
     }
 

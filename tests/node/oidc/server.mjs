@@ -1,9 +1,10 @@
 // An authorisation server that this project did not write (oidc-provider), set up as a hospital's: people with roles, and an EHR whose FHIR base describes it for SMART
-// launches. usage: node server.mjs REDIRECT_URI…   prints "ready http://127.0.0.1:PORT"
+// launches. usage: node server.mjs [--no-end-session] ORIGIN…   prints "ready http://127.0.0.1:PORT"
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 
-const redirects = process.argv.slice(2);
+const origins = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const endsSessions = !process.argv.includes('--no-end-session');
 const people = {
   iris: { name: 'Iris Keller', roles: ['clinician'], fhirUser: 'Practitioner/prac-iris' },
   nolicence: { name: 'Nora Vale', roles: ['clinician'] },
@@ -23,13 +24,15 @@ const provider = new Provider(issuer, {
     {
       client_id: 'bridge-console',
       client_secret: 'a-secret-of-the-tests',
-      redirect_uris: redirects,
+      redirect_uris: origins.map((origin) => `${origin}/signin/callback`),
+      post_logout_redirect_uris: origins.map((origin) => `${origin}/signin/left`),
       response_types: ['code'],
       grant_types: ['authorization_code'],
       token_endpoint_auth_method: 'client_secret_basic',
       id_token_signed_response_alg: 'RS256',
     },
   ],
+  features: { rpInitiatedLogout: { enabled: endsSessions } },
   pkce: { required: () => true, methods: ['S256'] },
   scopes: ['openid', 'profile', 'fhirUser', 'launch'],
   claims: { openid: ['sub', 'roles'], profile: ['name'], fhirUser: ['fhirUser'] },

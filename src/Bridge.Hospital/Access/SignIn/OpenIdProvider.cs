@@ -12,14 +12,24 @@ namespace Bridge.Hospital.Access;
 internal sealed class SignInException(string message, Exception? inner = null) : Exception(message, inner);
 
 /// <summary>What an authorisation server says of itself.</summary>
-internal sealed record ProviderMetadata(string Issuer, Uri Authorization, Uri Token, Uri Jwks);
+/// <param name="Issuer">Its name.</param>
+/// <param name="Authorization">Where browsers sign in.</param>
+/// <param name="Token">Where a code becomes tokens.</param>
+/// <param name="Jwks">Its keys.</param>
+/// <param name="EndSession">Where browsers sign out (OpenID Connect RP-Initiated Logout 1.0); null where it has no such place.</param>
+internal sealed record ProviderMetadata(string Issuer, Uri Authorization, Uri Token, Uri Jwks, Uri? EndSession);
+
+/// <summary>A verified ID token.</summary>
+/// <param name="Claims">What it says.</param>
+/// <param name="Text">As it was given.</param>
+internal sealed record IdToken(JsonElement Claims, string Text);
 
 /// <summary>The code that came back, and what was sent when it was asked for.</summary>
 internal sealed record CodeExchange(string Way, string Code, string Verifier, string RedirectUri, string Nonce);
 
 /// <summary>
 /// The client side of OpenID Connect's code flow with PKCE (RFC 6749, RFC 7636, OpenID Connect Core 1.0) and of the SMART EHR launch (SMART App Launch 2.2), whose
-/// server describes itself below the FHIR base. The browser sees neither code verifier nor tokens; the ID token is read once and kept nowhere.
+/// server describes itself below the FHIR base, and of RP-Initiated Logout 1.0. No script sees code verifier or tokens.
 /// </summary>
 internal sealed class OpenIdProvider(SignInOptions options, TimeProvider clock) : IDisposable
 {
@@ -82,7 +92,9 @@ internal sealed class OpenIdProvider(SignInOptions options, TimeProvider clock) 
             && !methods.EnumerateArray().Any(method => method.ValueEquals("S256")))
             throw new SignInException("the authorisation server does not offer PKCE with S256");
         return new ProviderMetadata(
-            issuer, Endpoint(document, "authorization_endpoint"), Endpoint(document, "token_endpoint"), Endpoint(document, "jwks_uri"));
+            issuer, Endpoint(document, "authorization_endpoint"), Endpoint(document, "token_endpoint"), Endpoint(document, "jwks_uri"),
+            // A launch's session is the EHR's: it opened it, and ends it.
+            way == Oidc ? OptionalEndpoint(document, "end_session_endpoint") : null);
     }
 
     /// <summary>Where the browser goes to sign in.</summary>
@@ -92,7 +104,8 @@ internal sealed class OpenIdProvider(SignInOptions options, TimeProvider clock) 
     /// <param name="nonce">Random; comes back inside the ID token.</param>
     /// <param name="verifier">Of PKCE; only its hash is sent.</param>
     /// <param name="launch">What the EHR handed over; null outside an EHR launch.</param>
-    public Uri AuthorizeAt(ProviderMetadata metadata, string redirectUri, string state, string nonce, string verifier, string? launch)
+    /// <param name="anew">Whether it asks who it is even where it knows.</param>
+    public Uri AuthorizeAt(ProviderMetadata metadata, string redirectUri, string state, string nonce, string verifier, string? launch, bool anew)
     {
         var query = new Dictionary<string, string>
         {
@@ -110,13 +123,29 @@ internal sealed class OpenIdProvider(SignInOptions options, TimeProvider clock) 
             query["launch"] = launch;
             query["aud"] = options.SmartIssuer!.AbsoluteUri.TrimEnd('/');
         }
-        var text = string.Join('&', query.Select(pair => $"{pair.Key}={Uri.EscapeDataString(pair.Value)}"));
-        return new Uri($"{metadata.Authorization}{(metadata.Authorization.Query.Length > 0 ? '&' : '?')}{text}");
+        if (anew)
+            // The second makes it say when it asked (auth_time).
+            (query["prompt"], query["max_age"]) = ("login", "0");
+        return With(metadata.Authorization, query);
     }
+
+    /// <summary>Where the browser goes to end its session there.</summary>
+    public Uri SignOutAt(Uri endSession, AskedSignOut asked)
+    {
+        var query = new Dictionary<string, string> { ["post_logout_redirect_uri"] = asked.ReturnTo, ["state"] = asked.State };
+        if (asked.IdToken is { } hint)
+            query["id_token_hint"] = hint;
+        else
+            query["client_id"] = options.ClientId;
+        return With(endSession, query);
+    }
+
+    private static Uri With(Uri endpoint, Dictionary<string, string> query) => new(
+        $"{endpoint}{(endpoint.Query.Length > 0 ? '&' : '?')}{string.Join('&', query.Select(pair => $"{pair.Key}={Uri.EscapeDataString(pair.Value)}"))}");
 
     /// <summary>Trades the code for an ID token and verifies it: signature, issuer, audience, nonce, time.</summary>
     /// <exception cref="SignInException">It was refused, or the token does not hold.</exception>
-    public async Task<JsonElement> RedeemAsync(CodeExchange exchange, CancellationToken cancellationToken)
+    public async Task<IdToken> RedeemAsync(CodeExchange exchange, CancellationToken cancellationToken)
     {
         var metadata = await DescribeAsync(exchange.Way, cancellationToken);
         var form = new Dictionary<string, string>
@@ -135,7 +164,7 @@ internal sealed class OpenIdProvider(SignInOptions options, TimeProvider clock) 
         request.Content = new FormUrlEncodedContent(form);
         var answer = await SendAsync(request, cancellationToken);
         var token = Text(answer, "id_token") ?? throw new SignInException("the token endpoint gave no id_token: is the scope openid granted to this client?");
-        return await ClaimsAsync(metadata, token, exchange.Nonce, cancellationToken);
+        return new IdToken(await ClaimsAsync(metadata, token, exchange.Nonce, cancellationToken), token);
     }
 
     public void Dispose()
@@ -214,6 +243,10 @@ internal sealed class OpenIdProvider(SignInOptions options, TimeProvider clock) 
 
     private static string? Text(JsonElement json, string member) =>
         json.ValueKind == JsonValueKind.Object && json.TryGetProperty(member, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+
+    // One that cannot be used is as good as none: nobody is kept from signing in for it.
+    private static Uri? OptionalEndpoint(JsonElement document, string member) =>
+        Uri.TryCreate(Text(document, member), UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && !Configuration.ConfigurationReader.IsPlainToElsewhere(uri) ? uri : null;
 
     private static Uri Endpoint(JsonElement document, string member)
     {

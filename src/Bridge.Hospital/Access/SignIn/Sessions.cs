@@ -15,13 +15,22 @@ namespace Bridge.Hospital.Access;
 /// <param name="Roles">At least one.</param>
 /// <param name="Licence">A doctor's licence number.</param>
 /// <param name="Way">oidc, smart or sample.</param>
-internal sealed record SignedIn(string Person, string Display, IReadOnlyList<string> Roles, string? Licence, string Way);
+/// <param name="IdToken">By which the authorisation server knows its session again.</param>
+internal sealed record SignedIn(string Person, string Display, IReadOnlyList<string> Roles, string? Licence, string Way, string? IdToken = null);
+
+/// <summary>What a closed session leaves to do.</summary>
+/// <param name="Way">How it was opened.</param>
+/// <param name="IdToken">As it was given then; null where it was not kept.</param>
+internal sealed record Closed(string Way, string? IdToken);
 
 /// <summary>Sessions of the console: rows of the database, so that they survive a restart, hold on every instance, and end when they are deleted.</summary>
 internal sealed class Sessions(Database database, SignInOptions options, TimeProvider clock)
 {
     // A row is not written for every click.
     private static readonly TimeSpan SeenStep = TimeSpan.FromSeconds(30);
+
+    // A cookie carries it from here to the authorisation server, and holds no more. A longer one is not kept.
+    private const int LongestIdToken = 2600;
 
     internal sealed class Row
     {
@@ -32,21 +41,21 @@ internal sealed class Sessions(Database database, SignInOptions options, TimePro
         public string Way { get; init; } = "";
         public long SeenAt { get; init; }
         public long EndsAt { get; init; }
+        public string? IdToken { get; init; }
     }
 
-    /// <summary>Opens a session; returns what the cookie holds. Sessions that ended are deleted on the way.</summary>
+    /// <summary>Opens a session; returns what the cookie holds. Sessions that ended are deleted on the way, an idle time after the last act.</summary>
     public async Task<string> OpenAsync(SignedIn who, CancellationToken cancellationToken)
     {
         var token = Base64Url.Encode(RandomNumberGenerator.GetBytes(32));
         await database.WriteAsync(async work =>
         {
             var now = clock.GetUtcNow();
-            await work.RunAsync("DELETE FROM session WHERE ends_at <= @now OR seen_at <= @idle",
-                new { now = now.ToUnixTimeMilliseconds(), idle = (now - options.Idle).ToUnixTimeMilliseconds() });
+            await work.RunAsync("DELETE FROM session WHERE seen_at <= @idle", new { idle = (now - options.Idle).ToUnixTimeMilliseconds() });
             await work.RunAsync(
                 """
-                INSERT INTO session (token_hash, person, display, roles, licence, way, created_at, seen_at, ends_at)
-                VALUES (@hash, @Person, @Display, @roles, @Licence, @Way, @now, @now, @ends)
+                INSERT INTO session (token_hash, person, display, roles, licence, way, created_at, seen_at, ends_at, id_token)
+                VALUES (@hash, @Person, @Display, @roles, @Licence, @Way, @now, @now, @ends, @idToken)
                 """,
                 new
                 {
@@ -58,6 +67,7 @@ internal sealed class Sessions(Database database, SignInOptions options, TimePro
                     who.Way,
                     now = now.ToUnixTimeMilliseconds(),
                     ends = (now + options.Absolute).ToUnixTimeMilliseconds(),
+                    idToken = who.IdToken is { Length: <= LongestIdToken } kept && options.EndsThere ? Sealed.Close(KeyOf(token), Purpose, Encoding.ASCII.GetBytes(kept)) : null,
                 });
             await AuditLog.AppendAsync(work, new Actor(who.Person, string.Join(' ', who.Roles)), "session.open", "session", new { who.Way }, now);
         }, cancellationToken);
@@ -80,11 +90,26 @@ internal sealed class Sessions(Database database, SignInOptions options, TimePro
         return row;
     }
 
-    public Task CloseAsync(string token, Actor actor, CancellationToken cancellationToken) => database.WriteAsync(async work =>
+    /// <summary>Whether somebody acted in it within the idle time, be it over or not. It is not, once it was closed.</summary>
+    public async Task<bool> IsInUseAsync(string token, CancellationToken cancellationToken) => await database.ReadAsync(
+        work => work.ScalarAsync<long?>("SELECT seen_at FROM session WHERE token_hash = @hash", new { hash = HashOf(token) }), cancellationToken)
+        > (clock.GetUtcNow() - options.Idle).ToUnixTimeMilliseconds();
+
+    /// <summary>Ends a session for every holder of its cookie; null where there is none.</summary>
+    public Task<Closed?> CloseAsync(string token, CancellationToken cancellationToken) => database.WriteAsync(async work =>
     {
-        if (await work.RunAsync("DELETE FROM session WHERE token_hash = @hash", new { hash = HashOf(token) }) > 0)
-            await AuditLog.AppendAsync(work, actor, "session.close", "session", null, clock.GetUtcNow());
+        var hash = HashOf(token);
+        var row = await work.FirstAsync<Row>("SELECT person AS Person, roles AS Roles, way AS Way, id_token AS IdToken FROM session WHERE token_hash = @hash", new { hash });
+        if (row is null || await work.RunAsync("DELETE FROM session WHERE token_hash = @hash", new { hash }) == 0)
+            return null;
+        await AuditLog.AppendAsync(work, new Actor(row.Person, row.Roles), "session.close", "session", null, clock.GetUtcNow());
+        return new Closed(row.Way, row.IdToken is { } kept && Sealed.Open(KeyOf(token), Purpose, kept) is { } plain ? Encoding.ASCII.GetString(plain) : null);
     }, cancellationToken);
+
+    // Of the cookie, which is stored nowhere: the database alone tells no ID token.
+    private static byte[] KeyOf(string token) => HKDF.DeriveKey(HashAlgorithmName.SHA256, Encoding.UTF8.GetBytes(token), 32, info: "bridge-session-key-1"u8.ToArray());
+
+    private static ReadOnlySpan<byte> Purpose => "bridge-id-token-1"u8;
 
     public static string HashOf(string token) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(token)));
 }

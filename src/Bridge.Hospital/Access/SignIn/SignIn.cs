@@ -19,8 +19,12 @@ internal sealed partial class SignIn(
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
+    // Of the two clocks.
+    private static readonly TimeSpan Tolerance = TimeSpan.FromMinutes(2);
+
     /// <summary>Where to send the browser, and the cookie that ties the answer to it; null where the authorisation server cannot be had.</summary>
-    public async Task<(Uri Address, string Cookie)?> BeginAsync(string way, string? launch, string redirectUri, string returnTo, CancellationToken cancellationToken)
+    public async Task<(Uri Address, string Cookie)?> BeginAsync(
+        string way, string? launch, string redirectUri, string returnTo, bool anew, CancellationToken cancellationToken)
     {
         ProviderMetadata metadata;
         try
@@ -33,14 +37,14 @@ internal sealed partial class SignIn(
             return null;
         }
         var (state, nonce, verifier) = (Random(), Random(), Random());
-        var cookie = await seal.SealAsync(new AskedSignIn(state, nonce, verifier, redirectUri, returnTo, way, clock.GetUtcNow().ToUnixTimeMilliseconds()), cancellationToken);
-        return (provider.AuthorizeAt(metadata, redirectUri, state, nonce, verifier, launch), cookie);
+        var cookie = await seal.SealAsync(new AskedSignIn(state, nonce, verifier, redirectUri, returnTo, way, clock.GetUtcNow().ToUnixTimeMilliseconds(), anew), cancellationToken);
+        return (provider.AuthorizeAt(metadata, redirectUri, state, nonce, verifier, launch, anew), cookie);
     }
 
     /// <summary>Takes the answer of the authorisation server. An answer counts once, in the browser that asked, within ten minutes.</summary>
     public async Task<SignInResult> FinishAsync(string? cookie, string? state, string? code, string? error, string? issuer, CancellationToken cancellationToken)
     {
-        var asked = cookie is null ? null : await seal.OpenAsync(cookie, cancellationToken);
+        var asked = cookie is null ? null : await seal.OpenAsync<AskedSignIn>(cookie, cancellationToken);
         if (asked is null || asked.AskedAt < (clock.GetUtcNow() - Patience).ToUnixTimeMilliseconds() || !Same(asked.State, state))
             return new SignInResult(SignInProblem.Expired);
         if (error is not null || code is null)
@@ -50,9 +54,9 @@ internal sealed partial class SignIn(
             // RFC 9207: an answer of another server than the one that was asked.
             if (issuer is not null && issuer != (await provider.DescribeAsync(asked.Way, cancellationToken)).Issuer)
                 return new SignInResult(SignInProblem.Provider);
-            var claims = await provider.RedeemAsync(new CodeExchange(asked.Way, code, asked.Verifier, asked.RedirectUri, asked.Nonce), cancellationToken);
+            var token = await provider.RedeemAsync(new CodeExchange(asked.Way, code, asked.Verifier, asked.RedirectUri, asked.Nonce), cancellationToken);
             // Only now is anything stored: the authorisation server knows the person, and takes a code once.
-            return await CountsAsync(asked, cancellationToken) ? await JudgeAsync(claims, asked, cancellationToken) : new SignInResult(SignInProblem.Expired);
+            return await CountsAsync(asked, cancellationToken) ? await JudgeAsync(token, asked, cancellationToken) : new SignInResult(SignInProblem.Expired);
         }
         catch (SignInException e)
         {
@@ -75,8 +79,11 @@ internal sealed partial class SignIn(
             "sign_in_done (state_hash, done_at) VALUES (@hash, @now)", new { hash = Sessions.HashOf(asked.State), now = now.ToUnixTimeMilliseconds() });
     }, cancellationToken);
 
-    private async Task<SignInResult> JudgeAsync(JsonElement claims, AskedSignIn asked, CancellationToken cancellationToken)
+    private async Task<SignInResult> JudgeAsync(IdToken token, AskedSignIn asked, CancellationToken cancellationToken)
     {
+        var claims = token.Claims;
+        if (asked.Anew && !SignInRules.AskedSince(claims, DateTimeOffset.FromUnixTimeMilliseconds(asked.AskedAt), Tolerance))
+            return new SignInResult(SignInProblem.NotAsked);
         var roles = SignInRules.RolesOf(claims, options).ToList();
         var licence = await LicenceAsync(claims, cancellationToken);
         if (licence is not null && !roles.Contains(Roles.Doctor))
@@ -86,7 +93,7 @@ internal sealed partial class SignIn(
         if (roles.Contains(Roles.Doctor) && licence is null)
             return new SignInResult(SignInProblem.NoLicence);
         var (display, person) = SignInRules.NameOf(claims);
-        return new SignInResult(SignInProblem.None, new SignedIn(person, display, roles, licence, asked.Way), asked.ReturnTo);
+        return new SignInResult(SignInProblem.None, new SignedIn(person, display, roles, licence, asked.Way, token.Text), asked.ReturnTo);
     }
 
     /// <summary>A doctor's licence: by the claim where one is configured, else by the Practitioner that <c>fhirUser</c> names.</summary>

@@ -16,7 +16,14 @@ internal static class SignInEndpoints
     /// <summary>Header that the console's own pages send with what changes something; another site's page cannot without being asked.</summary>
     public const string OwnPageHeader = "X-Bridge-Console";
 
+    /// <summary>Where a page that signed out goes, to be sent on to the authorisation server.</summary>
+    public const string LeavePath = "/signin/leave";
+
     private const string AskedCookie = "sign-in";
+    private const string LeavingCookie = "sign-out";
+
+    // Says no more than that somebody signed in with this browser since it was started.
+    private const string UsedCookie = "used";
 
     public static void AddSignIn(this WebApplicationBuilder builder, SignInOptions options)
     {
@@ -25,6 +32,7 @@ internal static class SignInEndpoints
         builder.Services.AddSingleton<OpenIdProvider>();
         builder.Services.AddSingleton<SignInSeal>();
         builder.Services.AddSingleton<SignIn>();
+        builder.Services.AddSingleton<SignOut>();
     }
 
     /// <summary>Refuses what another site's page might have sent with this browser's cookie (SameSite is the first fence, this one the second).</summary>
@@ -57,6 +65,8 @@ internal static class SignInEndpoints
         app.MapGet("/signin/callback", FinishAsync).AllowAnonymous();
         app.MapPost("/signin/sample", SampleAsync).AllowAnonymous();
         app.MapPost("/signin/out", OutAsync).AllowAnonymous();
+        app.MapGet(LeavePath, LeaveAsync).AllowAnonymous();
+        app.MapGet("/signin/left", LeftAsync).AllowAnonymous();
     }
 
     /// <summary>How one can sign in here. The people are given only where anyone may be anyone.</summary>
@@ -69,11 +79,14 @@ internal static class SignInEndpoints
         people = options.SamplePeople ? access.People.Select((person, i) => new { person = i, person.Name, person.Roles }) : null,
     });
 
-    private static async Task<IResult> BeginAsync(string? @return, HttpContext context, SignInOptions options, SignIn signIn)
+    private static async Task<IResult> BeginAsync(string? @return, HttpContext context, SignInOptions options, SignIn signIn, Sessions sessions)
     {
         if (options.Issuer is null)
             return Problem(SignInProblem.Provider);
-        return await LeaveAsync(OpenIdProvider.Oidc, null, SignInRules.SafeReturn(@return), context, options, signIn);
+        // Who was here before may be signed in there still. Who is here now, and whose session only came to its end, is not asked again.
+        var anew = options.EndsThere && context.Request.Cookies.ContainsKey(ConsoleCookies.Name(context.Request, UsedCookie))
+            && !(context.Request.Cookies[ConsoleCookies.Name(context.Request, SessionCookie.Kind)] is { Length: > 0 } token && await sessions.IsInUseAsync(token, context.RequestAborted));
+        return await SendAsync(OpenIdProvider.Oidc, null, SignInRules.SafeReturn(@return), anew, context, options, signIn);
     }
 
     private static async Task<IResult> LaunchAsync(string? iss, string? launch, HttpContext context, SignInOptions options, SignIn signIn)
@@ -81,13 +94,15 @@ internal static class SignInEndpoints
         // Only the EHR that is configured: a launch from anywhere else would send the person to sign in at a server of the launcher's choice.
         if (options.SmartIssuer is null || string.IsNullOrEmpty(launch) || iss?.TrimEnd('/') != options.SmartIssuer.AbsoluteUri.TrimEnd('/'))
             return Problem(SignInProblem.ForeignLaunch);
-        return await LeaveAsync(OpenIdProvider.Smart, launch, "/", context, options, signIn);
+        return await SendAsync(OpenIdProvider.Smart, launch, "/", anew: false, context, options, signIn);
     }
 
-    private static async Task<IResult> LeaveAsync(string way, string? launch, string returnTo, HttpContext context, SignInOptions options, SignIn signIn)
+    private static string Origin(HttpContext context, SignInOptions options) =>
+        options.Origin?.GetLeftPart(UriPartial.Authority) ?? $"{context.Request.Scheme}://{context.Request.Host}";
+
+    private static async Task<IResult> SendAsync(string way, string? launch, string returnTo, bool anew, HttpContext context, SignInOptions options, SignIn signIn)
     {
-        var origin = options.Origin?.GetLeftPart(UriPartial.Authority) ?? $"{context.Request.Scheme}://{context.Request.Host}";
-        if (await signIn.BeginAsync(way, launch, $"{origin}/signin/callback", returnTo, context.RequestAborted) is not { } begun)
+        if (await signIn.BeginAsync(way, launch, $"{Origin(context, options)}/signin/callback", returnTo, anew, context.RequestAborted) is not { } begun)
             return Problem(SignInProblem.Provider);
         // Lax: the answer comes by a navigation from another site.
         ConsoleCookies.Set(context, AskedCookie, begun.Cookie, SameSiteMode.Lax);
@@ -102,6 +117,8 @@ internal static class SignInEndpoints
         if (result.Who is null)
             return Problem(result.Problem);
         ConsoleCookies.Set(context, SessionCookie.Kind, await sessions.OpenAsync(result.Who, context.RequestAborted), SameSiteMode.Strict);
+        // Lax: wherever the link to the sign-in stands.
+        ConsoleCookies.Set(context, UsedCookie, "1", SameSiteMode.Lax);
         return Results.Redirect(result.ReturnTo);
     }
 
@@ -120,12 +137,37 @@ internal static class SignInEndpoints
         return Results.Ok(new { outcome = "SIGNED_IN" });
     }
 
-    private static async Task<IResult> OutAsync(HttpContext context, Sessions sessions)
+    private static async Task<IResult> OutAsync(HttpContext context, SignInOptions options, SignOut signOut)
     {
+        var next = "/";
         if (context.Request.Cookies[ConsoleCookies.Name(context.Request, SessionCookie.Kind)] is { Length: > 0 } token)
-            await sessions.CloseAsync(token, context.User.Actor(string.Join(' ', context.User.FindAll(ClaimTypes.Role).Select(claim => claim.Value))), context.RequestAborted);
+        {
+            (next, var cookie) = await signOut.BeginAsync(token, $"{Origin(context, options)}/signin/left", context.RequestAborted);
+            // The ID token goes by this cookie to the address that sends the browser on: no script reads it.
+            if (cookie is not null)
+                ConsoleCookies.Set(context, LeavingCookie, cookie, SameSiteMode.Strict);
+        }
         ConsoleCookies.Clear(context, SessionCookie.Kind, SameSiteMode.Strict);
-        return Results.Ok(new { outcome = "SIGNED_OUT" });
+        return Results.Ok(new { outcome = "SIGNED_OUT", next });
+    }
+
+    private static async Task<IResult> LeaveAsync(HttpContext context, SignOut signOut)
+    {
+        var (address, cookie) = await signOut.LeaveAsync(context.Request.Cookies[ConsoleCookies.Name(context.Request, LeavingCookie)], context.RequestAborted);
+        if (cookie is null)
+            ConsoleCookies.Clear(context, LeavingCookie, SameSiteMode.Lax);
+        else
+            // Lax: the browser comes back by a navigation from another site.
+            ConsoleCookies.Set(context, LeavingCookie, cookie, SameSiteMode.Lax);
+        return Results.Redirect(address);
+    }
+
+    private static async Task<IResult> LeftAsync(string? state, HttpContext context, SignOut signOut)
+    {
+        if (!await signOut.HasReturnedAsync(context.Request.Cookies[ConsoleCookies.Name(context.Request, LeavingCookie)], state, context.RequestAborted))
+            return Results.Redirect("/");
+        ConsoleCookies.Clear(context, LeavingCookie, SameSiteMode.Lax);
+        return Results.Redirect(SignOut.Ended);
     }
 
     private static IResult Problem(SignInProblem problem) =>

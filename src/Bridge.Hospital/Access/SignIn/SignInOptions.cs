@@ -16,9 +16,10 @@ namespace Bridge.Hospital.Access;
 /// <param name="Idle"><c>SignIn:Idle</c>: a session ends so long after the last act. Default 30 min.</param>
 /// <param name="Absolute"><c>SignIn:Absolute</c>: and so long after sign-in whatever happens. Default 12 h.</param>
 /// <param name="SamplePeople"><c>SignIn:SamplePeople</c>: anyone may choose one of <c>Access:People</c> and be them. For samples on loopback only.</param>
+/// <param name="EndsThere"><c>SignIn:SignOut</c>: <c>Everywhere</c> (default) ends the session at the provider too, and where somebody was before, asks anew; <c>Here</c> keeps single sign-on.</param>
 internal sealed record SignInOptions(
     Uri? Issuer, Uri? SmartIssuer, string ClientId, string? ClientSecret, string Scopes, Uri? Origin, string RolesClaim,
-    IReadOnlyDictionary<string, IReadOnlyList<string>> RoleValues, string? LicenceClaim, string? LicenceSystem, TimeSpan Idle, TimeSpan Absolute, bool SamplePeople)
+    IReadOnlyDictionary<string, IReadOnlyList<string>> RoleValues, string? LicenceClaim, string? LicenceSystem, TimeSpan Idle, TimeSpan Absolute, bool SamplePeople, bool EndsThere)
 {
     public static SignInOptions Read(ConfigurationReader reader)
     {
@@ -40,6 +41,7 @@ internal sealed record SignInOptions(
             issuer, smart, clientId ?? "", reader.Secret("SignIn:ClientSecret", required: false, ""), reader.Text("SignIn:Scopes", "openid profile fhirUser"),
             reader.SecureAddress("SignIn:Origin", required: false, "the origin at which browsers reach this console, such as https://bridge.hospital.example"),
             reader.Text("SignIn:RolesClaim", "roles"), roles, reader.Raw("SignIn:LicenceClaim"), reader.Raw("SignIn:LicenceSystem"), idle,
-            reader.Duration("SignIn:Absolute", TimeSpan.FromHours(12), idle, TimeSpan.FromDays(7)), sample);
+            reader.Duration("SignIn:Absolute", TimeSpan.FromHours(12), idle, TimeSpan.FromDays(7)), sample,
+            reader.OneOf("SignIn:SignOut", "Everywhere", ["Everywhere", "Here"]) == "Everywhere");
     }
 }

@@ -24,6 +24,9 @@ internal enum SignInProblem
 
     /// <summary>A doctor's account without a licence number.</summary>
     NoLicence,
+
+    /// <summary>The authorisation server was to ask who it is, and says that it did so long before.</summary>
+    NotAsked,
 }
 
 /// <summary>Pure readings of an ID token.</summary>
@@ -84,6 +87,13 @@ internal static class SignInRules
     /// <summary>A path of the console to go on at; anything else leads to its front page.</summary>
     public static string SafeReturn(string? path) =>
         path is { Length: > 1 and <= 200 } && path[0] == '/' && path[1] is not ('/' or '\\') && path.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '-' or '_') ? path : "/";
+
+    /// <summary>
+    /// False where the server says that it asked who it is before it was told to. One that says nothing is believed; whoever changes the address on the way to it
+    /// changes nothing where it always says.
+    /// </summary>
+    public static bool AskedSince(JsonElement claims, DateTimeOffset asked, TimeSpan tolerance) =>
+        !claims.TryGetProperty("auth_time", out var at) || at.ValueKind == JsonValueKind.Number && at.TryGetDouble(out var seconds) && seconds >= (asked - tolerance).ToUnixTimeSeconds();
 
     private static string Cut(string text) => text.Length <= 120 ? text : text[..120];
 

@@ -13,55 +13,35 @@ namespace Bridge.Hospital.Access;
 /// <param name="ReturnTo">Where the person goes on.</param>
 /// <param name="Way">oidc or smart.</param>
 /// <param name="AskedAt">Unix milliseconds.</param>
-internal sealed record AskedSignIn(string State, string Nonce, string Verifier, string RedirectUri, string ReturnTo, string Way, long AskedAt);
+/// <param name="Anew">Whether the authorisation server was to ask who it is, a session there or not.</param>
+internal sealed record AskedSignIn(string State, string Nonce, string Verifier, string RedirectUri, string ReturnTo, string Way, long AskedAt, bool Anew = false);
+
+/// <summary>What goes along with a browser that is sent to end its session at the hospital's sign-in, too.</summary>
+/// <param name="State">Comes back.</param>
+/// <param name="IdToken">Tells the authorisation server whose session; null where it was not kept, and once it was told.</param>
+/// <param name="ReturnTo">Where the browser is asked back to.</param>
+/// <param name="AskedAt">Unix milliseconds.</param>
+internal sealed record AskedSignOut(string State, string? IdToken, string ReturnTo, long AskedAt);
 
 /// <summary>
-/// Seals an open sign-in into the cookie of the browser that asked: anybody may ask, as often as they like, so nothing of it is stored. AES-256-GCM under a key that
-/// all instances on one database share.
+/// Seals what is under way into a cookie of the browser that asked: anybody may ask, as often as they like, so nothing of it is stored. One key for all instances on one
+/// database.
 /// </summary>
 internal sealed class SignInSeal(Database database, TimeProvider clock)
 {
     private const string KeyName = "sign-in-key";
     private const int LongestCookie = 4096;
-    private static readonly byte[] Purpose = "bridge-sign-in-1"u8.ToArray();
 
     private byte[]? _key;
 
-    public async Task<string> SealAsync(AskedSignIn asked, CancellationToken cancellationToken)
-    {
-        var plain = JsonSerializer.SerializeToUtf8Bytes(asked);
-        var whole = new byte[AesGcm.NonceByteSizes.MaxSize + plain.Length + AesGcm.TagByteSizes.MaxSize];
-        var (nonce, text, tag) = Parts(whole);
-        RandomNumberGenerator.Fill(nonce.Span);
-        using var aes = new AesGcm(await KeyAsync(cancellationToken), AesGcm.TagByteSizes.MaxSize);
-        aes.Encrypt(nonce.Span, plain, text.Span, tag.Span, Purpose);
-        return Base64Url.Encode(whole);
-    }
+    public async Task<string> SealAsync<T>(T asked, CancellationToken cancellationToken) where T : class =>
+        Sealed.Close(await KeyAsync(cancellationToken), Purpose<T>(), JsonSerializer.SerializeToUtf8Bytes(asked));
 
     /// <summary>What a cookie holds; null where this hospital did not seal it.</summary>
-    public async Task<AskedSignIn?> OpenAsync(string cookie, CancellationToken cancellationToken)
-    {
-        if (cookie.Length > LongestCookie || !Base64Url.TryDecode(cookie, out var bytes) || bytes.Length < AesGcm.NonceByteSizes.MaxSize + AesGcm.TagByteSizes.MaxSize)
-            return null;
-        var (nonce, text, tag) = Parts(bytes);
-        var plain = new byte[text.Length];
-        using var aes = new AesGcm(await KeyAsync(cancellationToken), AesGcm.TagByteSizes.MaxSize);
-        try
-        {
-            aes.Decrypt(nonce.Span, text.Span, tag.Span, plain, Purpose);
-        }
-        catch (AuthenticationTagMismatchException)
-        {
-            return null;
-        }
-        return JsonSerializer.Deserialize<AskedSignIn>(plain);
-    }
+    public async Task<T?> OpenAsync<T>(string cookie, CancellationToken cancellationToken) where T : class =>
+        cookie.Length <= LongestCookie && Sealed.Open(await KeyAsync(cancellationToken), Purpose<T>(), cookie) is { } plain ? JsonSerializer.Deserialize<T>(plain) : null;
 
-    private static (Memory<byte> Nonce, Memory<byte> Text, Memory<byte> Tag) Parts(Memory<byte> whole)
-    {
-        var (first, last) = (AesGcm.NonceByteSizes.MaxSize, whole.Length - AesGcm.TagByteSizes.MaxSize);
-        return (whole[..first], whole[first..last], whole[last..]);
-    }
+    private static ReadOnlySpan<byte> Purpose<T>() => typeof(T) == typeof(AskedSignIn) ? "bridge-sign-in-1"u8 : "bridge-sign-out-1"u8;
 
     private async Task<byte[]> KeyAsync(CancellationToken cancellationToken)
     {

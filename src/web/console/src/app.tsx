@@ -36,10 +36,15 @@ export function App() {
 
   const again = useCallback(() => setAttempt((n) => n + 1), []);
   const signOut = useCallback(() => {
-    void call('POST', '/signin/out', {}).finally(() => {
-      history.replaceState(null, '', '/');
-      again();
-    });
+    void call<{ readonly next: string }>('POST', '/signin/out', {}).then(
+      ({ body }) => {
+        // Out of the console, to end the session at the hospital's sign-in too.
+        if (body.next === '/signin/leave') return location.assign(body.next);
+        history.replaceState(null, '', body.next);
+        again();
+      },
+      again,
+    );
   }, [again]);
   const session = useMemo(() => (state.at === 'in' ? { me: state.me, place: state.place, signOut } : null), [state, signOut]);
 

@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using System.Web;
 using Bridge.Hospital.Access;
 using Bridge.Records;
 using Microsoft.AspNetCore.Builder;
@@ -11,6 +12,7 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
@@ -28,6 +30,7 @@ public sealed class OpenIdProviderTests : IAsyncLifetime
     private string issuer = "";
     private string token = "";
     private string? keys;
+    private object? endSession;
 
     public async ValueTask InitializeAsync()
     {
@@ -35,7 +38,7 @@ public sealed class OpenIdProviderTests : IAsyncLifetime
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
         server = builder.Build();
-        server.MapGet("/.well-known/openid-configuration", () => Results.Json(new { issuer, authorization_endpoint = $"{issuer}/a", token_endpoint = $"{issuer}/t", jwks_uri = $"{issuer}/k" }));
+        server.MapGet("/.well-known/openid-configuration", () => Results.Json(new { issuer, authorization_endpoint = $"{issuer}/a", token_endpoint = $"{issuer}/t", jwks_uri = $"{issuer}/k", end_session_endpoint = endSession }));
         server.MapGet("/k", () => Results.Text(keys ?? KeySet(key), "application/json"));
         server.MapPost("/t", () => Results.Json(new { id_token = token, token_type = "Bearer" }));
         await server.StartAsync();
@@ -115,14 +118,76 @@ public sealed class OpenIdProviderTests : IAsyncLifetime
         await Assert.ThrowsAsync<SignInException>(RedeemAsync);
     }
 
+    [Theory]
+    [InlineData(true, -121, "NotAsked")]
+    [InlineData(true, -119, "None")]
+    [InlineData(true, 1, "None")]
+    [InlineData(true, null, "None")]
+    [InlineData(false, -86_400, "None")]
+    public async Task Finish_PersonWhomTheServerAskedLongBefore_IsLetInOnlyWhereItWasNotToAskAnew(bool anew, int? asked, string expected)
+    {
+        await using var store = await TestStore.CreateAsync(Engine.Sqlite);
+        using var provider = Provider();
+        var clock = new FakeTimeProvider(Now);
+        var signIn = new SignIn(
+            store.Database, provider, new SignInSeal(store.Database, clock), Options(), null!, null!, new Bridge.Hospital.HospitalOptions("HospitalAMSP", "Linden Hospital"), clock, NullLogger<SignIn>.Instance);
+        var (address, cookie) = (await signIn.BeginAsync(OpenIdProvider.Oidc, null, "http://localhost/signin/callback", "/", anew, TestContext.Current.CancellationToken))!.Value;
+        var query = HttpUtility.ParseQueryString(address.Query);
+        Assert.Equal(anew ? "login" : null, query["prompt"]);
+        Assert.Equal(anew ? "0" : null, query["max_age"]);
+        token = Token(claims =>
+        {
+            (claims["nonce"], claims["licence"]) = (query["nonce"], "LIC-1");
+            if (asked is { } seconds)
+                claims["auth_time"] = Now.AddSeconds(seconds).ToUnixTimeSeconds();
+        });
+
+        var result = await signIn.FinishAsync(cookie, query["state"], "code", null, null, TestContext.Current.CancellationToken);
+
+        Assert.Equal(expected, result.Problem.ToString());
+        Assert.Equal(expected == "None" ? token : null, result.Who?.IdToken);
+    }
+
+    [Fact]
+    public async Task Describe_PlaceToSignOut_IsTakenOnlyWhereATokenMayGoThere()
+    {
+        async Task<Uri?> OfferedAsync(object? offered)
+        {
+            endSession = offered;
+            using var provider = Provider();
+            return (await provider.DescribeAsync(OpenIdProvider.Oidc, TestContext.Current.CancellationToken)).EndSession;
+        }
+
+        Assert.Equal(new Uri($"{issuer}/out"), await OfferedAsync($"{issuer}/out"));
+        Assert.Equal(new Uri("https://login.hospital.example/out?tenant=1"), await OfferedAsync("https://login.hospital.example/out?tenant=1"));
+        foreach (var none in new object?[] { null, 7, "", "/out", "http://login.hospital.example/out", "javascript:alert(1)", "file:///etc/passwd" })
+            Assert.Null(await OfferedAsync(none));
+    }
+
+    [Fact]
+    public void SignOutAt_WithAndWithoutIdToken_TellsWhoseSessionAndWhereTo()
+    {
+        using var provider = Provider();
+        var asked = new AskedSignOut("st&te", "a.b.c", "https://bridge.example/signin/left", 0);
+        Assert.Equal(
+            "https://login.example/out?tenant=1&post_logout_redirect_uri=https%3A%2F%2Fbridge.example%2Fsignin%2Fleft&state=st%26te&id_token_hint=a.b.c",
+            provider.SignOutAt(new Uri("https://login.example/out?tenant=1"), asked).AbsoluteUri);
+        Assert.Equal(
+            "https://login.example/out?post_logout_redirect_uri=https%3A%2F%2Fbridge.example%2Fsignin%2Fleft&state=st%26te&client_id=bridge-console",
+            provider.SignOutAt(new Uri("https://login.example/out"), asked with { IdToken = null }).AbsoluteUri);
+    }
+
     private async Task<JsonElement> RedeemAsync()
     {
-        var options = new SignInOptions(
-            new Uri(issuer), null, Client, null, "openid", null, "roles", Roles.All.ToDictionary(role => role, _ => (IReadOnlyList<string>)[]), null, null,
-            TimeSpan.FromMinutes(30), TimeSpan.FromHours(12), SamplePeople: false);
-        using var provider = new OpenIdProvider(options, new FakeTimeProvider(Now));
-        return await provider.RedeemAsync(new CodeExchange(OpenIdProvider.Oidc, "code", "verifier", "http://localhost/signin/callback", Nonce), TestContext.Current.CancellationToken);
+        using var provider = Provider();
+        return (await provider.RedeemAsync(new CodeExchange(OpenIdProvider.Oidc, "code", "verifier", "http://localhost/signin/callback", Nonce), TestContext.Current.CancellationToken)).Claims;
     }
+
+    private OpenIdProvider Provider() => new(Options(), new FakeTimeProvider(Now));
+
+    private SignInOptions Options() => new(
+        new Uri(issuer), null, Client, null, "openid", null, "roles", Roles.All.ToDictionary(role => role, _ => (IReadOnlyList<string>)[]), "licence", null,
+        TimeSpan.FromMinutes(30), TimeSpan.FromHours(12), SamplePeople: false, EndsThere: true);
 
     private string Token(Action<Dictionary<string, object?>>? change = null)
     {

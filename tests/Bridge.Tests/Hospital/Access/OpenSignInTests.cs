@@ -60,12 +60,12 @@ public sealed class OpenSignInTests : IAsyncLifetime
                 counts.Add(await store.ReadAsync(work => work.ScalarAsync<long>($"SELECT COUNT(*) FROM {table}")));
             return counts;
         }
-        await signIn.BeginAsync(OpenIdProvider.Oidc, null, "http://localhost/signin/callback", "/", Ct);
+        await signIn.BeginAsync(OpenIdProvider.Oidc, null, "http://localhost/signin/callback", "/", anew: false, Ct);
         var before = await RowsAsync();
 
         for (var i = 0; i < 1000; i++)
         {
-            var (address, cookie) = (await signIn.BeginAsync(OpenIdProvider.Oidc, null, "http://localhost/signin/callback", "/", Ct))!.Value;
+            var (address, cookie) = (await signIn.BeginAsync(OpenIdProvider.Oidc, null, "http://localhost/signin/callback", "/", anew: false, Ct))!.Value;
             if (i % 100 == 0)
                 // With an answer that the authorisation server never gave.
                 Assert.Equal(SignInProblem.Provider, (await signIn.FinishAsync(cookie, HttpUtility.ParseQueryString(address.Query)["state"], "made up", null, null, Ct)).Problem);
@@ -82,8 +82,8 @@ public sealed class OpenSignInTests : IAsyncLifetime
         await using var store = await TestStore.CreateAsync(engine);
         using var provider = Provider();
         var signIn = SignIn(store, provider);
-        var (address, cookie) = (await signIn.BeginAsync(OpenIdProvider.Oidc, null, "http://localhost/signin/callback", "/", Ct))!.Value;
-        var (_, other) = (await signIn.BeginAsync(OpenIdProvider.Oidc, null, "http://localhost/signin/callback", "/", Ct))!.Value;
+        var (address, cookie) = (await signIn.BeginAsync(OpenIdProvider.Oidc, null, "http://localhost/signin/callback", "/", anew: false, Ct))!.Value;
+        var (_, other) = (await signIn.BeginAsync(OpenIdProvider.Oidc, null, "http://localhost/signin/callback", "/", anew: false, Ct))!.Value;
         var state = HttpUtility.ParseQueryString(address.Query)["state"];
         foreach (var given in new[] { null, "", other, cookie[..^8], "A" + cookie, cookie[..20] + (cookie[20] == 'A' ? 'B' : 'A') + cookie[21..], new string('A', 100_000) })
             Assert.Equal(SignInProblem.Expired, (await signIn.FinishAsync(given, state, "code", null, null, Ct)).Problem);
@@ -107,9 +107,9 @@ public sealed class OpenSignInTests : IAsyncLifetime
         var cookies = await Task.WhenAll(first.SealAsync(Asked, Ct), second.SealAsync(Asked, Ct));
 
         Assert.NotEqual(cookies[0], cookies[1]);
-        Assert.Equal(Asked, await second.OpenAsync(cookies[0], Ct));
-        Assert.Equal(Asked, await first.OpenAsync(cookies[1], Ct));
-        Assert.Null(await new SignInSeal(elsewhere.Database, clock).OpenAsync(cookies[0], Ct));
+        Assert.Equal(Asked, await second.OpenAsync<AskedSignIn>(cookies[0], Ct));
+        Assert.Equal(Asked, await first.OpenAsync<AskedSignIn>(cookies[1], Ct));
+        Assert.Null(await new SignInSeal(elsewhere.Database, clock).OpenAsync<AskedSignIn>(cookies[0], Ct));
         // A browser keeps no cookie of more than 4,096 bytes.
         Assert.InRange(cookies[0].Length, 1, 1000);
         Assert.DoesNotContain("verifier", System.Text.Encoding.UTF8.GetString(Base64Url.Decode(cookies[0])), StringComparison.Ordinal);
@@ -135,7 +135,7 @@ public sealed class OpenSignInTests : IAsyncLifetime
 
     private SignInOptions Options() => new(
         new Uri(issuer), null, "bridge-console", null, "openid", null, "roles", Roles.All.ToDictionary(role => role, _ => (IReadOnlyList<string>)[]), null, null,
-        TimeSpan.FromMinutes(30), TimeSpan.FromHours(12), SamplePeople: false);
+        TimeSpan.FromMinutes(30), TimeSpan.FromHours(12), SamplePeople: false, EndsThere: true);
 
     public async ValueTask DisposeAsync() => await server.DisposeAsync();
 }

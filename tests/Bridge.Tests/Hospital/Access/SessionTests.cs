@@ -62,7 +62,10 @@ public class SessionTests
         }
         clock.Advance(TimeSpan.FromMinutes(20));
         Assert.Null(await sessions.FindAsync(token, background: false, Ct));
-        // The next sign-in sweeps it away.
+        // A sign-in sweeps it away, when it is no longer of use to tell who is still here.
+        Assert.True(await sessions.IsInUseAsync(token, Ct));
+        clock.Advance(TimeSpan.FromMinutes(30));
+        Assert.False(await sessions.IsInUseAsync(token, Ct));
         await sessions.OpenAsync(Iris, Ct);
         Assert.Equal(1, await store.ReadAsync(work => work.ScalarAsync<long>("SELECT COUNT(*) FROM session")));
     }
@@ -75,9 +78,40 @@ public class SessionTests
         var sessions = new Sessions(store.Database, Options(), new FakeTimeProvider(TestStore.Now));
         var token = await sessions.OpenAsync(Iris, Ct);
 
-        await sessions.CloseAsync(token, new Bridge.Hospital.Store.Actor("Iris Keller (iris)", "doctor"), Ct);
+        Assert.Equal("oidc", (await sessions.CloseAsync(token, Ct))!.Way);
 
         Assert.Null(await sessions.FindAsync(token, background: false, Ct));
+        Assert.False(await sessions.IsInUseAsync(token, Ct));
+        Assert.Null(await sessions.CloseAsync(token, Ct));
+        Assert.Equal(
+            (Iris.Person, "session.close"),
+            await store.ReadAsync(work => work.FirstAsync<(string, string)>("SELECT person, action FROM audit ORDER BY seq DESC LIMIT 1", new { })));
+    }
+
+    [Theory]
+    [OnBothEngines]
+    public async Task Close_SessionWithIdToken_GivesItBackAndTheDatabaseAloneDoesNot(Engine engine)
+    {
+        await using var store = await TestStore.CreateAsync(engine);
+        var sessions = new Sessions(store.Database, Options(), new FakeTimeProvider(TestStore.Now));
+        var idToken = $"{new string('h', 40)}.{new string('p', 2000)}.{new string('s', 340)}";
+        var mine = await sessions.OpenAsync(Iris with { IdToken = idToken }, Ct);
+        var other = await sessions.OpenAsync(Iris with { IdToken = idToken }, Ct);
+        var large = await sessions.OpenAsync(Iris with { IdToken = new string('l', 2601) }, Ct);
+
+        var stored = await store.ReadAsync(work => work.ListAsync<string>("SELECT id_token FROM session WHERE id_token IS NOT NULL"));
+        Assert.Equal(2, stored.Distinct().Count());
+        Assert.All(stored, kept => Assert.DoesNotContain("pppp", System.Text.Encoding.Latin1.GetString(Bridge.Records.Base64Url.Decode(kept)), StringComparison.Ordinal));
+        // Another session's is no use with this cookie.
+        await store.WriteAsync(work => work.RunAsync(
+            "UPDATE session SET id_token = (SELECT kept FROM (SELECT id_token AS kept FROM session WHERE token_hash = @from) AS one) WHERE token_hash = @to",
+            new { from = Sessions.HashOf(mine), to = Sessions.HashOf(other) }));
+        Assert.Equal(idToken, (await sessions.CloseAsync(mine, Ct))!.IdToken);
+        Assert.Null((await sessions.CloseAsync(other, Ct))!.IdToken);
+        Assert.Null((await sessions.CloseAsync(large, Ct))!.IdToken);
+
+        var here = await new Sessions(store.Database, Options() with { EndsThere = false }, new FakeTimeProvider(TestStore.Now)).OpenAsync(Iris with { IdToken = idToken }, Ct);
+        Assert.Null((await sessions.CloseAsync(here, Ct))!.IdToken);
     }
 
     [Theory]
@@ -96,6 +130,16 @@ public class SessionTests
     }
 
     [Theory]
+    [InlineData("{}", true)]
+    [InlineData("""{"auth_time":1000000}""", true)]
+    [InlineData("""{"auth_time":999880}""", true)]
+    [InlineData("""{"auth_time":999879}""", false)]
+    [InlineData("""{"auth_time":"1000000"}""", false)]
+    [InlineData("""{"auth_time":null}""", false)]
+    public void AskedSince_TimeOfAuthentication_IsNoEarlierThanTheRequest(string claims, bool expected) => Assert.Equal(
+        expected, SignInRules.AskedSince(System.Text.Json.JsonElement.Parse(claims), DateTimeOffset.FromUnixTimeSeconds(1_000_000), TimeSpan.FromMinutes(2)));
+
+    [Theory]
     [InlineData("/queue", "/queue")]
     [InlineData("//evil.example", "/")]
     [InlineData("/\\evil.example", "/")]
@@ -106,5 +150,5 @@ public class SessionTests
 
     private static SignInOptions Options() => new(
         null, null, "", null, "openid", null, "roles", Roles.All.ToDictionary(role => role, _ => (IReadOnlyList<string>)[]), null, null,
-        TimeSpan.FromMinutes(30), TimeSpan.FromHours(12), SamplePeople: false);
+        TimeSpan.FromMinutes(30), TimeSpan.FromHours(12), SamplePeople: false, EndsThere: true);
 }

@@ -73,7 +73,7 @@ export function Queue() {
         <ol ref={list} className="lines">
           {items.map((item) => <Line key={item.line.id} item={item} queue={queue} read={() => { queue.setAt(item.line.id); setReading(true); }} />)}
         </ol>
-        {queue.next !== null && <Button className="button wide" onPress={queue.more}>{t('queue.more')}</Button>}
+        {queue.next !== null && <Button className="button full" onPress={queue.more}>{t('queue.more')}</Button>}
       </section>
 
       <section className="queue-detail" aria-label={t('queue.detail')}>

@@ -13,13 +13,19 @@ const problems: Readonly<Record<string, TextKey>> = {
   'foreign-launch': 'signIn.problem.foreignLaunch',
   'no-role': 'signIn.problem.noRole',
   'no-licence': 'signIn.problem.noLicence',
+  'not-asked': 'signIn.problem.notAsked',
 };
+
+/** What signing out came to. */
+const left: Readonly<Record<string, TextKey>> = { ended: 'signedOut.ended', here: 'signedOut.here', open: 'signedOut.open' };
 
 /** The front door. */
 export function SignIn({ place, ended, done }: { readonly place: Place; readonly ended: boolean; readonly done: () => void }) {
   const { t } = useTexts();
   const [failed, setFailed] = useState(false);
-  const problem = problems[new URLSearchParams(location.search).get('problem') ?? ''];
+  const query = new URLSearchParams(location.search);
+  const problem = problems[query.get('problem') ?? ''];
+  const signedOut = left[query.get('left') ?? ''];
   const here = location.pathname === '/' ? '' : `?return=${encodeURIComponent(location.pathname)}`;
 
   const choose = (person: number) => {
@@ -47,9 +53,14 @@ export function SignIn({ place, ended, done }: { readonly place: Place; readonly
         <p className="soft">{t('signIn.lead')}</p>
         {!isSecureContext && <Notice kind="bad" title={t('insecure.title')}><p>{t('insecure.text')}</p></Notice>}
         {problem !== undefined && <Notice kind="bad" live><p>{t(problem)}</p></Notice>}
+        {signedOut !== undefined && (
+          <Notice kind={signedOut === 'signedOut.ended' ? 'good' : 'warn'} title={t('signedOut.title')} live>
+            <p>{t(signedOut)}</p>
+          </Notice>
+        )}
         {ended && <Notice kind="info" live><p>{t('signIn.ended')}</p></Notice>}
         {failed && <Notice kind="bad" live><p>{t('unreachable.text')}</p></Notice>}
-        {place.provider && <a className="button primary wide" href={`/signin${here}`}>{t('signIn.provider')}</a>}
+        {place.provider && <a className="button primary full" href={`/signin${here}`}>{t('signIn.provider')}</a>}
         {place.launch && <p className="soft">{t('signIn.launch')}</p>}
         {place.people !== null && (
           <section className="people" aria-labelledby="people">

@@ -28,6 +28,11 @@ export const en = {
   'signIn.problem.foreignLaunch': 'This was opened from a system that Bridge does not know. Open it from the hospital’s own record system.',
   'signIn.problem.noRole': 'Your account is known, but has no role in Bridge. Ask IT for one.',
   'signIn.problem.noLicence': 'Your account is a doctor’s, but no licence number is on record for it. Ask medical affairs to enter it.',
+  'signIn.problem.notAsked': 'The hospital’s sign-in let somebody through whom it had asked earlier. Close the browser, or sign out there, then sign in here again.',
+  'signedOut.title': 'You are signed out of Bridge.',
+  'signedOut.ended': 'Your session at the hospital’s sign-in has ended too. The next person signs in with an account of their own.',
+  'signedOut.here': 'Your session at the hospital’s sign-in is still open: whoever uses this browser next can sign in as you with one click. At a shared workstation, sign out there too, or close the browser.',
+  'signedOut.open': 'Your session at the hospital’s sign-in may still be open. At a shared workstation, sign out there too, or close the browser, before somebody else uses it. The button below asks for the password again.',
 
   'role.doctor': 'Doctor',
   'role.registrar': 'Registrar',

@@ -30,6 +30,11 @@ export const zhCN: Readonly<Record<keyof typeof en, string>> = {
   'signIn.problem.foreignLaunch': '打开来源不是 Bridge 认识的系统。请从本院的病历系统打开。',
   'signIn.problem.noRole': '账号有效，但在 Bridge 中没有角色。请向信息科申请。',
   'signIn.problem.noLicence': '这是医生账号，但没有登记执业证号。请医务部门补录。',
+  'signIn.problem.notAsked': '医院登录页沿用了先前的身份验证，没有重新询问。请关闭浏览器或在医院登录页退出，然后重新登录。',
+  'signedOut.title': '您已退出 Bridge。',
+  'signedOut.ended': '您在医院登录页的会话也已结束，下一位使用者须用自己的账号登录。',
+  'signedOut.here': '您在医院登录页的会话仍然有效：下一位使用此浏览器的人只需点一下就能以您的身份登录。如使用公用电脑，请在医院登录页也退出，或关闭浏览器。',
+  'signedOut.open': '您在医院登录页的会话可能仍然有效。如使用公用电脑，请先在医院登录页也退出，或关闭浏览器，再交给他人使用。从本页再次登录时会重新要求输入密码。',
 
   'role.doctor': '医生',
   'role.registrar': '登记员',
