@@ -119,7 +119,7 @@ internal static class Serve
         output.WriteLine($"""
 
             Try
-              curl {hospital}/health/ready
+              curl -H "Authorization: Bearer {system.Hospital.Person("operator").Token}" {hospital}/health/ready
               curl "{fhir}/Encounter?_count=3"
               curl -H "Authorization: Bearer {system.Hospital.Person("doctor").Token}" {hospital}/api/cosign/queue
               curl -H "Authorization: Bearer {system.Hospital.Person("operator").Token}" {hospital}/api/operations/counts

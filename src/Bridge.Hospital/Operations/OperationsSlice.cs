@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Security.Claims;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using Bridge.Hospital.Access;
 using Bridge.Hospital.Enrolment;
 using Bridge.Hospital.Retracting;
@@ -17,6 +19,8 @@ internal sealed record ReasonRequest(string? Reason);
 internal static class OperationsSlice
 {
     private const int MaxPage = 1000;
+
+    private static readonly JsonSerializerOptions HealthJson = new(JsonSerializerDefaults.Web) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
 
     public static void AddOperations(this WebApplicationBuilder builder, OperationsOptions options)
     {
@@ -75,12 +79,19 @@ internal static class OperationsSlice
     public static void MapOperations(this WebApplication app)
     {
         app.MapGet("/health/live", () => Results.Ok(new { status = "live" })).AllowAnonymous();
-        app.MapGet("/health/ready", async (Readiness readiness, CancellationToken cancellation) =>
+        app.MapGet("/health/ready", async (ClaimsPrincipal user, Readiness readiness, CancellationToken cancellation) =>
         {
             var checks = await readiness.CheckAsync(cancellation);
             var ready = checks.All(check => check.Ready);
             return Results.Json(
-                new { status = ready ? "ready" : "not ready", checks }, statusCode: ready ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
+                new
+                {
+                    status = ready ? "ready" : "not ready",
+                    notReady = checks.Where(check => !check.Ready).Select(check => check.Name),
+                    // Faults name addresses and versions: a monitor needs none of that, and whoever else asks still less.
+                    checks = user.IsInRole(Roles.Operator) ? checks : null,
+                },
+                HealthJson, statusCode: ready ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
         }).AllowAnonymous();
 
         var group = app.MapGroup("/api/operations").RequireAuthorization(Roles.Operator);

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Bridge.FlowTests.WebConsole;
 using Bridge.Hospital.Store;
 using Bridge.Sandbox.Parts;
 using Bridge.Tests.Hospital;
@@ -17,7 +18,7 @@ public class OutageTests(HospitalFixture fixture)
         using var fhir = new Gate(fixture.Fhir);
         using var ledger = new Gate(fixture.Ledger.Ledger.Endpoint(Rig.Msp));
         await using var rig = await Rig.CreateAsync(fixture, engine);
-        await rig.StartAsync(("Fhir:BaseUrl", fhir.Address.ToString()), ("Ledger:Endpoints:0", ledger.Address.ToString()));
+        await rig.StartAsync(("Fhir:BaseUrl", fhir.Address.ToString()), ("Ledger:Endpoints:0", ledger.Address.ToString()), ("SignIn:SamplePeople", "true"));
 
         var last = await rig.GetAsync("operator", "/health/ready");
         await rig.UntilAsync("both to be missed", async () =>
@@ -28,11 +29,29 @@ public class OutageTests(HospitalFixture fixture)
         Assert.Equal(HttpStatusCode.ServiceUnavailable, last.Status);
         Assert.Null(Detail(last, "database"));
         Assert.Equal(HttpStatusCode.OK, (await rig.GetAsync("operator", "/health/live")).Status);
+        // Whoever is no operator hears which part it is, and nothing of where it lies or what it says.
+        foreach (var who in new[] { null, "desk", "registrar", "nobody-known" })
+        {
+            var told = await rig.CallAsync(who, HttpMethod.Get, "/health/ready");
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, told.Status);
+            Assert.Equal(["status", "notReady"], told.Body.EnumerateObject().Select(member => member.Name));
+            Assert.Equal("not ready", told.Body.GetProperty("status").GetString());
+            var names = told.Body.GetProperty("notReady").EnumerateArray().Select(name => name.GetString()!).ToList();
+            Assert.Contains("fhir", names);
+            Assert.Contains("ledger", names);
+            Assert.DoesNotContain("database", names);
+            Assert.All(names, name => Assert.Matches("^[a-z]+$", name));
+        }
 
         fhir.Open();
         ledger.Open();
 
         await rig.UntilAsync("recovery", async () => (last = await rig.GetAsync("operator", "/health/ready")).Status == HttpStatusCode.OK, state: () => Task.FromResult(last.Body.ToString()));
+        Assert.Equal("""{"status":"ready","notReady":[]}""", (await rig.CallAsync(null, HttpMethod.Get, "/health/ready")).Body.ToString());
+        // An operator who signed in reads them too.
+        using var browser = await PlainBrowser.SignedInAsync(rig, "operator");
+        using var hers = await browser.GetAsync(new Uri(rig.BaseAddress, "/health/ready"));
+        Assert.Contains("\"checks\":[{\"name\":\"database\"", await hers.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -45,7 +64,8 @@ public class OutageTests(HospitalFixture fixture)
         rig.Use(await server.NewDatabaseAsync());
         var licence = (await rig.AddDoctorAsync()).Statement.Licence;
         // What one patient's doctor signs waits almost a minute: it becomes due while the database is away.
-        await rig.StartAsync(("Anchoring:MinPatients", "2"), ("Anchoring:MinDelay", "00:00:50"), ("Anchoring:MaxDelay", "00:00:50"));
+        await rig.StartAsync(("Anchoring:MinPatients", "2"), ("Anchoring:MinDelay", "00:00:50"), ("Anchoring:MaxDelay", "00:00:50"), ("SignIn:SamplePeople", "true"));
+        using var operators = await PlainBrowser.SignedInAsync(rig, "operator");
         var patient = await rig.EnrolAsync();
         var practitioner = await fixture.PractitionerAsync(licence);
         var signed = new List<string>();
@@ -59,6 +79,9 @@ public class OutageTests(HospitalFixture fixture)
         var last = await rig.GetAsync("operator", "/health/live");
         Assert.Equal(HttpStatusCode.OK, last.Status);
         await rig.UntilAsync("the database to be missed", async () => (last = await rig.GetAsync("operator", "/health/ready")).Status == HttpStatusCode.ServiceUnavailable && Detail(last, "database") is not null);
+        // Who signed in cannot be told without it: that is no reason to say nothing.
+        using (var told = await operators.GetAsync(new Uri(rig.BaseAddress, "/health/ready")))
+            Assert.Equal((HttpStatusCode.ServiceUnavailable, true), (told.StatusCode, (await told.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).Contains("\"database\"", StringComparison.Ordinal)));
         // The record goes on meanwhile, and a minute passes for the bridge.
         var meanwhile = await fixture.EncounterAsync(patient.FhirId, practitioner, Source.Codes[3]);
         clock.Jump(TimeSpan.FromMinutes(1));

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.RegularExpressions;
+using Bridge.FlowTests.Hospital;
 using Bridge.Sandbox.Processes;
 using Bridge.Sandbox.Setup;
 
@@ -54,6 +55,17 @@ internal sealed partial class PlainBrowser : IDisposable
     private readonly HttpClient http;
 
     public PlainBrowser() => http = new HttpClient(new HttpClientHandler { AllowAutoRedirect = false, CookieContainer = Cookies });
+
+    /// <summary>Signed in as the first sample person of a role.</summary>
+    public static async Task<PlainBrowser> SignedInAsync(Rig rig, string role)
+    {
+        var people = (await rig.CallAsync(null, HttpMethod.Get, "/api/signin")).Body.GetProperty("people").EnumerateArray();
+        var person = people.First(item => item.GetProperty("roles")[0].GetString() == role).GetProperty("person").GetInt32();
+        var browser = new PlainBrowser();
+        using var answer = await browser.SendAsync(HttpMethod.Post, new Uri(rig.BaseAddress, "/signin/sample"), $$"""{"person":{{person}}}""", ("X-Bridge-Console", "1"));
+        answer.EnsureSuccessStatusCode();
+        return browser;
+    }
 
     public CookieContainer Cookies { get; } = new();
 

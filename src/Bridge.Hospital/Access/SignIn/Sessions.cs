@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Security.Claims;
 using System.Security.Cryptography;
 using System.Text;
@@ -5,6 +6,7 @@ using System.Text.Encodings.Web;
 using Bridge.Hospital.Store;
 using Bridge.Records;
 using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.Extensions.Options;
 
 namespace Bridge.Hospital.Access;
@@ -148,7 +150,17 @@ internal sealed class SessionCookie(
             return AuthenticateResult.NoResult();
         // A page that follows live events does so by itself, and a WebSocket carries no header that would say so.
         var background = Request.Headers.ContainsKey(BackgroundHeader) || SignInEndpoints.IsLive(Context);
-        if (await sessions.FindAsync(token, background, Context.RequestAborted) is not { } session)
+        Sessions.Row? session;
+        try
+        {
+            session = await sessions.FindAsync(token, background, Context.RequestAborted);
+        }
+        catch (DbException) when (Context.GetEndpoint()?.Metadata.GetMetadata<IAllowAnonymous>() is not null)
+        {
+            // What anybody may ask, health above all, is answered without a database too.
+            return AuthenticateResult.NoResult();
+        }
+        if (session is null)
             return AuthenticateResult.Fail("the session has ended");
         var identity = new ClaimsIdentity(Scheme);
         identity.AddClaim(new Claim(ClaimTypes.Name, session.Person));
