@@ -41,6 +41,13 @@ internal static class DoctorPapers
         });
     }
 
+    // Of what befell a key, and not its doctor.
+    private static readonly string[] AboutKeys = ["key-lost", "ended-by-doctor"];
+
+    /// <summary>How many of a doctor's certificates were revoked for another reason than that she lost or ended a key: that she left, above all.</summary>
+    public static async Task<int> DismissalsAsync(Work work, string hospital, string licence) =>
+        (await DoctorRows.OfLicenceAsync(work, hospital, licence)).Count(doctor => doctor.Status == "REVOKED" && !AboutKeys.Contains(RevokedBecause(doctor)));
+
     /// <summary>Why a doctor was revoked, in the words of whoever revoked her; null where she was not.</summary>
     public static string? RevokedBecause(DoctorRow doctor) =>
         doctor.Status == "REVOKED" && Member(doctor, "revocation") is { } revocation ? CompactJws.Verify<Records.DoctorRevocation>(revocation).Value?.Statement.Reason : null;

@@ -3,6 +3,8 @@ using System.Security.Claims;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Encodings.Web;
+using System.Text.Json;
+using Bridge.Hospital.Certificates;
 using Bridge.Hospital.Store;
 using Bridge.Records;
 using Microsoft.AspNetCore.Authentication;
@@ -25,11 +27,17 @@ internal sealed record SignedIn(string Person, string Display, IReadOnlyList<str
 /// <param name="IdToken">As it was given then; null where it was not kept.</param>
 internal sealed record Closed(string Way, string? IdToken);
 
-/// <summary>Sessions of the console: rows of the database, so that they survive a restart, hold on every instance, and end when they are deleted.</summary>
-internal sealed class Sessions(Database database, SignInOptions options, TimeProvider clock)
+/// <summary>
+/// Sessions of the console: rows of the database, so that they survive a restart, hold on every instance, and end when they are deleted. One holds no longer than what it
+/// was opened by: the configuration that gave the roles, and the doctor's standing.
+/// </summary>
+internal sealed class Sessions(Database database, SignInOptions options, AccessOptions access, HospitalOptions hospital, TimeProvider clock)
 {
     // A row is not written for every click.
     private static readonly TimeSpan SeenStep = TimeSpan.FromSeconds(30);
+
+    /// <summary>The way of somebody who chose whom to be.</summary>
+    public const string Sample = "sample";
 
     // A cookie carries it from here to the authorisation server, and holds no more. A longer one is not kept.
     private const int LongestIdToken = 2600;
@@ -44,6 +52,9 @@ internal sealed class Sessions(Database database, SignInOptions options, TimePro
         public long SeenAt { get; init; }
         public long EndsAt { get; init; }
         public string? IdToken { get; init; }
+        public string Basis { get; init; } = "";
+        public long DismissedBefore { get; init; }
+        public long Revoked { get; init; }
     }
 
     /// <summary>Opens a session; returns what the cookie holds. Sessions that ended are deleted on the way, an idle time after the last act.</summary>
@@ -56,8 +67,8 @@ internal sealed class Sessions(Database database, SignInOptions options, TimePro
             await work.RunAsync("DELETE FROM session WHERE seen_at <= @idle", new { idle = (now - options.Idle).ToUnixTimeMilliseconds() });
             await work.RunAsync(
                 """
-                INSERT INTO session (token_hash, person, display, roles, licence, way, created_at, seen_at, ends_at, id_token)
-                VALUES (@hash, @Person, @Display, @roles, @Licence, @Way, @now, @now, @ends, @idToken)
+                INSERT INTO session (token_hash, person, display, roles, licence, way, created_at, seen_at, ends_at, id_token, basis, dismissed)
+                VALUES (@hash, @Person, @Display, @roles, @Licence, @Way, @now, @now, @ends, @idToken, @basis, @dismissed)
                 """,
                 new
                 {
@@ -69,6 +80,8 @@ internal sealed class Sessions(Database database, SignInOptions options, TimePro
                     who.Way,
                     now = now.ToUnixTimeMilliseconds(),
                     ends = (now + options.Absolute).ToUnixTimeMilliseconds(),
+                    basis = BasisOf(who.Way, who.Person),
+                    dismissed = who.Licence is null ? 0 : await DoctorPapers.DismissalsAsync(work, hospital.Msp, who.Licence),
                     idToken = who.IdToken is { Length: <= LongestIdToken } kept && options.EndsThere ? Sealed.Close(KeyOf(token), Purpose, Encoding.ASCII.GetBytes(kept)) : null,
                 });
             await AuditLog.AppendAsync(work, new Actor(who.Person, string.Join(' ', who.Roles)), "session.open", "session", new { who.Way }, now);
@@ -81,11 +94,24 @@ internal sealed class Sessions(Database database, SignInOptions options, TimePro
     {
         var now = clock.GetUtcNow();
         var hash = HashOf(token);
-        var row = await database.ReadAsync(work => work.FirstAsync<Row>(
-            "SELECT person AS Person, display AS Display, roles AS Roles, licence AS Licence, way AS Way, seen_at AS SeenAt, ends_at AS EndsAt FROM session WHERE token_hash = @hash",
-            new { hash }), cancellationToken);
+        var (row, isDismissed) = await database.ReadAsync(async work =>
+        {
+            var found = await work.FirstAsync<Row>(
+                """
+                SELECT person AS Person, display AS Display, roles AS Roles, licence AS Licence, way AS Way, seen_at AS SeenAt, ends_at AS EndsAt, basis AS Basis, dismissed AS DismissedBefore,
+                  (SELECT COUNT(*) FROM doctor d WHERE d.hospital = @msp AND d.licence = session.licence AND d.status = 'REVOKED') AS Revoked
+                FROM session WHERE token_hash = @hash
+                """,
+                new { hash, msp = hospital.Msp });
+            return (found, found is { Licence: { } licence } && found.Revoked > found.DismissedBefore && await DoctorPapers.DismissalsAsync(work, hospital.Msp, licence) > found.DismissedBefore);
+        }, cancellationToken);
         if (row is null || row.EndsAt <= now.ToUnixTimeMilliseconds() || row.SeenAt <= (now - options.Idle).ToUnixTimeMilliseconds())
             return null;
+        if (isDismissed || row.Basis != BasisOf(row.Way, row.Person))
+        {
+            await EndAsync(hash, row, isDismissed ? "REVOKED" : "CONFIGURATION", cancellationToken);
+            return null;
+        }
         var step = options.Idle / 10 < SeenStep ? options.Idle / 10 : SeenStep;
         if (!background && row.SeenAt <= (now - step).ToUnixTimeMilliseconds())
             await database.WriteAsync(work => work.RunAsync("UPDATE session SET seen_at = @now WHERE token_hash = @hash", new { hash, now = now.ToUnixTimeMilliseconds() }), cancellationToken);
@@ -107,6 +133,25 @@ internal sealed class Sessions(Database database, SignInOptions options, TimePro
         await AuditLog.AppendAsync(work, new Actor(row.Person, row.Roles), "session.close", "session", null, clock.GetUtcNow());
         return new Closed(row.Way, row.IdToken is { } kept && Sealed.Open(KeyOf(token), Purpose, kept) is { } plain ? Encoding.ASCII.GetString(plain) : null);
     }, cancellationToken);
+
+    private Task EndAsync(string hash, Row row, string code, CancellationToken cancellationToken) => database.WriteAsync(async work =>
+    {
+        if (await work.RunAsync("DELETE FROM session WHERE token_hash = @hash", new { hash }) > 0)
+            await AuditLog.AppendAsync(work, Actor.Bridge, "session.end", "session", new { row.Person, code }, clock.GetUtcNow());
+    }, cancellationToken);
+
+    /// <summary>The configuration that gave somebody their roles, as a digest: another one, and the session is over.</summary>
+    private string BasisOf(string way, string person) => HashOf(way == Sample
+        ? JsonSerializer.Serialize(new { options.SamplePeople, people = access.People.Where(known => known.Name == person).Select(known => new { known.Name, known.Roles, known.Licence }) })
+        : JsonSerializer.Serialize(new
+        {
+            issuer = way == OpenIdProvider.Oidc ? options.Issuer : options.SmartIssuer,
+            options.ClientId,
+            options.RolesClaim,
+            roles = Roles.All.Select(role => options.RoleValues[role]),
+            options.LicenceClaim,
+            options.LicenceSystem,
+        }));
 
     // Of the cookie, which is stored nowhere: the database alone tells no ID token.
     private static byte[] KeyOf(string token) => HKDF.DeriveKey(HashAlgorithmName.SHA256, Encoding.UTF8.GetBytes(token), 32, info: "bridge-session-key-1"u8.ToArray());

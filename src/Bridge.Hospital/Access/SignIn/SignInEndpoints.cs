@@ -132,7 +132,7 @@ internal static class SignInEndpoints
         if (body.Person is not { } i || i < 0 || i >= access.People.Count)
             return Results.UnprocessableEntity(new { outcome = "NO_SUCH_PERSON" });
         var person = access.People[i];
-        var who = new SignedIn(person.Name, person.Name, person.Roles, person.Licence, "sample");
+        var who = new SignedIn(person.Name, person.Name, person.Roles, person.Licence, Sessions.Sample);
         ConsoleCookies.Set(context, SessionCookie.Kind, await sessions.OpenAsync(who, context.RequestAborted), SameSiteMode.Strict);
         return Results.Ok(new { outcome = "SIGNED_IN" });
     }

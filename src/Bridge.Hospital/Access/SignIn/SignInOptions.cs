@@ -14,7 +14,7 @@ namespace Bridge.Hospital.Access;
 /// <param name="LicenceClaim"><c>SignIn:LicenceClaim</c>: claim with a doctor's licence number; null = by <c>fhirUser</c> only.</param>
 /// <param name="LicenceSystem"><c>SignIn:LicenceSystem</c>: system of the licence number among the identifiers of the Practitioner that <c>fhirUser</c> names.</param>
 /// <param name="Idle"><c>SignIn:Idle</c>: a session ends so long after the last act. Default 30 min.</param>
-/// <param name="Absolute"><c>SignIn:Absolute</c>: and so long after sign-in whatever happens. Default 12 h.</param>
+/// <param name="Absolute"><c>SignIn:Absolute</c>: and so long after sign-in whatever happens: for so long a role that was taken away at the provider may go on counting. Default 4 h.</param>
 /// <param name="SamplePeople"><c>SignIn:SamplePeople</c>: anyone may choose one of <c>Access:People</c> and be them. For samples on loopback only.</param>
 /// <param name="EndsThere"><c>SignIn:SignOut</c>: <c>Everywhere</c> (default) ends the session at the provider too, and where somebody was before, asks anew; <c>Here</c> keeps single sign-on.</param>
 internal sealed record SignInOptions(
@@ -41,7 +41,7 @@ internal sealed record SignInOptions(
             issuer, smart, clientId ?? "", reader.Secret("SignIn:ClientSecret", required: false, ""), reader.Text("SignIn:Scopes", "openid profile fhirUser"),
             reader.SecureAddress("SignIn:Origin", required: false, "the origin at which browsers reach this console, such as https://bridge.hospital.example"),
             reader.Text("SignIn:RolesClaim", "roles"), roles, reader.Raw("SignIn:LicenceClaim"), reader.Raw("SignIn:LicenceSystem"), idle,
-            reader.Duration("SignIn:Absolute", TimeSpan.FromHours(12), idle, TimeSpan.FromDays(7)), sample,
+            reader.Duration("SignIn:Absolute", idle > TimeSpan.FromHours(4) ? idle : TimeSpan.FromHours(4), idle, TimeSpan.FromDays(7)), sample,
             reader.OneOf("SignIn:SignOut", "Everywhere", ["Everywhere", "Here"]) == "Everywhere");
     }
 }
