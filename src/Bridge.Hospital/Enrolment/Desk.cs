@@ -22,6 +22,9 @@ internal enum DeskOutcome
     /// <summary>The FHIR server did not answer in time.</summary>
     SourceUnreachable,
 
+    /// <summary>Recorded; it is done when what is under way on the ledger has come to its end.</summary>
+    Waiting,
+
     /// <summary>The enrolment is not in a state in which that can be done.</summary>
     WrongState,
 
@@ -37,6 +40,9 @@ internal sealed class Desk(Database database, EnrolmentOptions options, Hospital
 {
     /// <summary>Why an enrolment ended whose code somebody else had used.</summary>
     public const string CodeMisused = "code misused";
+
+    /// <summary>Why an enrolment ended that the patient asked to end.</summary>
+    public const string WrittenRequest = "written request";
 
     private static readonly TimeSpan LookUpTime = TimeSpan.FromSeconds(10);
 
@@ -105,7 +111,10 @@ internal sealed class Desk(Database database, EnrolmentOptions options, Hospital
         return await OpenNewAsync(work, actor, row.PatientKey, row.Guardian != 0, enrolmentId, now);
     }, cancellationToken);
 
-    /// <summary>Withdraws on the patient's written request, or because somebody else used her code: at once nothing more leaves, and the ledger is told.</summary>
+    /// <summary>
+    /// Withdraws on the patient's written request, or because somebody else used her code: at once nothing more leaves, and the ledger is told. An enrolment that is on its
+    /// way to the ledger is withdrawn as soon as it stands there; if it never gets there, it ends all the same.
+    /// </summary>
     /// <param name="actor">Who.</param>
     /// <param name="enrolmentId">Which.</param>
     /// <param name="request">Reference of the written request, for the audit log: 1 to 200 characters.</param>
@@ -120,6 +129,16 @@ internal sealed class Desk(Database database, EnrolmentOptions options, Hospital
             var now = clock.GetUtcNow();
             if (await EnrolmentRows.ByIdAsync(work, enrolmentId) is not { } row)
                 return DeskOutcome.NotFound;
+            if (row.State == EnrolmentState.Enrolling)
+            {
+                // Said twice, it is recorded once.
+                if (row.WithdrawAt is null)
+                {
+                    await EnrolmentRows.AskWithdrawalAsync(work, row, codeMisused ? CodeMisused : WrittenRequest, now);
+                    await AuditLog.AppendAsync(work, actor, "enrolment.withdraw", $"enrolment/{enrolmentId}", new { reference, codeMisused, waits = true }, now);
+                }
+                return DeskOutcome.Waiting;
+            }
             // A consent that ran out still stands on the ledger with what was anchored under it: the patient may end that too.
             if (row.State is not (EnrolmentState.Enrolled or EnrolmentState.Lapsed)
                 || await EnrolmentRows.MoveAsync(
@@ -128,7 +147,7 @@ internal sealed class Desk(Database database, EnrolmentOptions options, Hospital
             await AuditLog.AppendAsync(work, actor, "enrolment.withdraw", $"enrolment/{enrolmentId}", new { reference, codeMisused }, now);
             return DeskOutcome.Done;
         }, cancellationToken);
-        if (outcome == DeskOutcome.Done)
+        if (outcome is DeskOutcome.Done or DeskOutcome.Waiting)
             signals.Enrolment.Wake();
         return outcome;
     }

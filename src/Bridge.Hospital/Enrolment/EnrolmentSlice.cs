@@ -149,6 +149,7 @@ internal static class EnrolmentSlice
         consent,
         endedAt = row.EndedAt is { } ended ? Time(ended) : null,
         row.EndReason,
+        withdrawalAskedAt = row is { State: EnrolmentState.Enrolling, WithdrawAt: { } asked } ? Time(asked) : null,
         lastCode = row.LastCode,
     };
 
@@ -163,6 +164,7 @@ internal static class EnrolmentSlice
         var (status, detail) = outcome switch
         {
             DeskOutcome.Done => (StatusCodes.Status200OK, null),
+            DeskOutcome.Waiting => (StatusCodes.Status202Accepted, "Recorded. The enrolment is under way on the ledger: it ends as soon as it stands there, or here, if it never gets there."),
             DeskOutcome.NotFound => (StatusCodes.Status404NotFound, "There is no such enrolment."),
             DeskOutcome.AlreadyEnrolled => (StatusCodes.Status409Conflict, "The patient is enrolled, or an enrolment is under way."),
             DeskOutcome.AlreadyOpen => (StatusCodes.Status409Conflict, "A code is out for this patient: re-issue or cancel it."),

@@ -154,9 +154,9 @@ internal sealed partial class EnrolmentWorker(
         try
         {
             // A former attempt may stand on the ledger: read before saying it again.
-            stands = row.Attempts > 0 && await StandsAsync(row, cancellationToken);
+            stands = (row.Attempts > 0 || row.WithdrawAt is not null) && await StandsAsync(row, cancellationToken);
             if (!stands)
-                (stands, txId, refusal) = await SendAsync(row, cancellationToken);
+                (stands, txId, refusal) = row.WithdrawAt is null ? await SendAsync(row, cancellationToken) : await StopAsync(row, cancellationToken);
         }
         catch (Exception e) when (e is GatewayException or CommitException or LedgerRefusalException)
         {
@@ -188,18 +188,37 @@ internal sealed partial class EnrolmentWorker(
         }
     }
 
+    /// <summary>
+    /// Sees to it that an enrolment that was withdrawn on its way never gets to the ledger. Whether an attempt of before the last crash is still on its way cannot be known; without the
+    /// patient's request none of them counts any more, and whether one did before can then be read for good.
+    /// </summary>
+    private async Task<(bool Stands, string? TxId, string Refusal)> StopAsync(EnrolmentRow row, CancellationToken cancellationToken)
+    {
+        // Somebody locked the request: it can be stopped no other way than by letting it through, and ending it there.
+        if ((await ledger.DiscardRequestsAsync(hospital.Msp, [Handle.Parse(row.RequestHandle!)], cancellationToken)).Locked > 0)
+            return await SendAsync(row, cancellationToken);
+        // crash point enrolment.7: the request is off the ledger, the row does not say so; the next run finds nothing to take off, and goes on from there.
+        crash.Pass("enrolment.7");
+        return (await StandsAsync(row, cancellationToken), null, "WITHDRAWN");
+    }
+
     private async Task EnrolledAsync(EnrolmentRow row, string? txId)
     {
         await database.WriteAsync(async work =>
         {
             var now = clock.GetUtcNow();
             var change = new SummaryChange().Set("tx_id", txId).Set("enrolled_at", now.ToUnixTimeMilliseconds()).Set("input", null);
-            if (await EnrolmentRows.MoveAsync(work, row, EnrolmentState.Enrolled, now, change) != TransitionOutcome.Done)
+            // The desk may have been told to withdraw it while this was under way: then nothing of the patient is ever read.
+            var withdrawn = await EnrolmentRows.ByIdAsync(work, row.EnrolmentId) is { WithdrawAt: not null } asked ? asked : null;
+            if (withdrawn is not null)
+                change.Set("end_reason", withdrawn.WithdrawReason);
+            if (await EnrolmentRows.MoveAsync(work, row, withdrawn is null ? EnrolmentState.Enrolled : EnrolmentState.Withdrawing, now, change) != TransitionOutcome.Done)
                 return;
             // What the patient's encounters were before is read once, from now on the watch brings them.
-            await work.InsertIfNewAsync(
-                "sweep (enrolment_id, patient_key, created_at) VALUES (@EnrolmentId, @PatientKey, @now)",
-                new { row.EnrolmentId, row.PatientKey, now = now.ToUnixTimeMilliseconds() });
+            if (withdrawn is null)
+                await work.InsertIfNewAsync(
+                    "sweep (enrolment_id, patient_key, created_at) VALUES (@EnrolmentId, @PatientKey, @now)",
+                    new { row.EnrolmentId, row.PatientKey, now = now.ToUnixTimeMilliseconds() });
             // A consent that ran out ends for good where another takes its place: what was anchored under it is withdrawn, and put before a doctor anew.
             foreach (var lapsed in await work.ListAsync<EnrolmentRow>(
                 $"SELECT {EnrolmentRows.Columns} FROM enrolment WHERE patient_key = @PatientKey AND state = 'Lapsed'", new { row.PatientKey }))
@@ -212,12 +231,15 @@ internal sealed partial class EnrolmentWorker(
         // crash point enrolment.4: stored; the sweep is in the tables too.
         crash.Pass("enrolment.4");
         watching.Sweep.Wake();
+        // A withdrawal that waited for this is due.
+        signals.Enrolment.Wake();
         Log.Enrolled(log, row.EnrolmentId);
     }
 
     private async Task RefusedAsync(EnrolmentRow row, string code)
     {
-        Log.EnrolRefused(log, row.EnrolmentId, code);
+        if (row.WithdrawAt is null)
+            Log.EnrolRefused(log, row.EnrolmentId, code);
         if (code is "CLOCK_SKEW" or "NOT_INITIALISED" or "NOT_BRIDGE" or "NOT_MEMBER" or "UNKNOWN_HOSPITAL")
         {
             await LaterAsync(row, code);
@@ -226,6 +248,12 @@ internal sealed partial class EnrolmentWorker(
         await database.WriteAsync(async work =>
         {
             var now = clock.GetUtcNow();
+            if (await EnrolmentRows.ByIdAsync(work, row.EnrolmentId) is { WithdrawAt: not null } asked)
+            {
+                // It never gets there, and the patient's word is kept all the same.
+                await Withdrawals.MarkAsync(work, asked, asked.WithdrawReason ?? Desk.WrittenRequest, now);
+                return;
+            }
             await EnrolmentRows.MoveAsync(work, row, EnrolmentState.Failed, now, endReason: code);
             await AuditLog.AppendAsync(work, Actor.Bridge, "enrolment.fail", $"enrolment/{row.EnrolmentId}", new { code }, now);
         });
@@ -255,7 +283,7 @@ internal sealed partial class EnrolmentWorker(
             }
             // crash point enrolment.5: withdrawn on the ledger, not here; the next run finds it so.
             crash.Pass("enrolment.5");
-            await database.WriteAsync(work => Withdrawals.MarkAsync(work, row, row.EndReason ?? "written request", clock.GetUtcNow()), CancellationToken.None);
+            await database.WriteAsync(work => Withdrawals.MarkAsync(work, row, row.EndReason ?? Desk.WrittenRequest, clock.GetUtcNow()), CancellationToken.None);
             signals.Ends.Wake();
         }
     }

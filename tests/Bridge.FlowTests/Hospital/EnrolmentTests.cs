@@ -51,6 +51,140 @@ public class EnrolmentTests(HospitalFixture fixture)
         Assert.Equal("WRONG_STATE", (await rig.PostAsync("desk", $"/api/enrolments/{last.Enrolment}/withdraw", new { request = "letter 17" })).Outcome);
     }
 
+    [Theory]
+    [InlineData("enrolment.expire")]
+    [InlineData("enrolment.lapse")]
+    public async Task Open_InPlaceOfWhatRanOut_NotesTheEndOnce(string action)
+    {
+        await using var rig = await Rig.StartAsync(fixture, ("Operations:Workers", "false"));
+        var ct = TestContext.Current.CancellationToken;
+        var patient = await rig.RequestAsync(await fixture.PatientAsync());
+        if (action == "enrolment.lapse")
+            await UntilAsync(rig, patient, EnrolmentState.Enrolled, Worker(rig));
+        // No worker has come by since: the desk finds it so.
+        await rig.Database.WriteAsync(work => work.RunAsync("UPDATE enrolment SET expires_at = 1, consent_until = CASE state WHEN 'Enrolled' THEN 1 ELSE consent_until END"), ct);
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => rig.PostAsync("desk", "/api/enrolments", new { patient = patient.FhirId })));
+
+        Assert.Single(answers, answer => answer.Status == HttpStatusCode.Created);
+        Assert.Equal(1, await CountAsync(rig, $"SELECT COUNT(*) FROM audit WHERE action = '{action}' AND subject = 'enrolment/{patient.Enrolment}' AND person = '{Actor.Bridge.Person}'"));
+        Assert.Equal(action == "enrolment.lapse" ? EnrolmentState.Lapsed : EnrolmentState.Expired, (await RowAsync(rig, patient)).State);
+    }
+
+    // Before anything was sent; after it stood on the ledger and nobody had noted it; after the request was taken off; between the ledger's end and ours.
+    [Theory]
+    [OnBothEngines("enrolment.2", "enrolment.7")]
+    [OnBothEngines("enrolment.3", "enrolment.5")]
+    public async Task Withdrawal_WhileTheEnrolmentIsUnderWay_WaitsAndIsCarriedOutOnce(Engine engine, string asked, string diesAgainAt)
+    {
+        await using var rig = await Rig.StartAsync(fixture, engine, ("Operations:Workers", "false"));
+        var ct = TestContext.Current.CancellationToken;
+        var patient = await rig.RequestAsync(await fixture.PatientAsync());
+        await Assert.ThrowsAsync<DiedException>(() => Worker(rig, asked).RunAsync(ct));
+        var path = $"/api/enrolments/{patient.Enrolment}";
+        Assert.Equal("Enrolling", (await rig.GetAsync("desk", path)).Body.GetProperty("state").GetString());
+
+        // Said by eight clerks at once, it is recorded once, and nothing of it is lost with the process.
+        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => rig.PostAsync("desk", path + "/withdraw", new { request = "letter 9" })));
+        Assert.All(answers, answer => Assert.Equal((HttpStatusCode.Accepted, "WAITING"), (answer.Status, answer.Outcome)));
+        Assert.Equal(1, await CountAsync(rig, $"SELECT COUNT(*) FROM audit WHERE action = 'enrolment.withdraw' AND subject = 'enrolment/{patient.Enrolment}' AND detail LIKE '%letter 9%'"));
+        var row = await RowAsync(rig, patient);
+        Assert.NotNull((await rig.GetAsync("desk", path)).Body.GetProperty("withdrawalAskedAt").GetString());
+        Assert.Equal("ALREADY_ENROLLED", (await rig.PostAsync("desk", "/api/enrolments", new { patient = patient.FhirId })).Outcome);
+
+        await rig.Database.WriteAsync(Leases.FreeAllAsync, ct);
+        await rig.UntilAsync($"a death at {diesAgainAt}", async () =>
+        {
+            try
+            {
+                await Worker(rig, diesAgainAt).RunAsync(ct);
+                return false;
+            }
+            catch (DiedException)
+            {
+                return true;
+            }
+        });
+        await rig.Database.WriteAsync(Leases.FreeAllAsync, ct);
+        await UntilAsync(rig, patient, EnrolmentState.Withdrawn, Worker(rig));
+
+        Assert.Equal("written request", (await RowAsync(rig, patient)).EndReason);
+        Assert.Equal(1, await CountAsync(rig, $"SELECT COUNT(*) FROM audit WHERE action = 'enrolment.withdrawn' AND subject = 'enrolment/{patient.Enrolment}'"));
+        Assert.Equal(asked == "enrolment.3" ? 1 : 0, await CountAsync(rig, "SELECT COUNT(*) FROM audit WHERE action = 'enrolment.enrolled'"));
+        Assert.Equal(0, await CountAsync(rig, "SELECT COUNT(*) FROM sweep"));
+        // The ledger has nobody of that name, and what was underway in a process that died enrols nobody any more.
+        var ledger = rig.Services.GetRequiredService<SummaryLedger>();
+        Assert.Equal(asked == "enrolment.3", await IsKnownAsync(ledger, Handle.Parse(row.IndexHandle!)));
+        Assert.Empty((await ledger.ReadEnrolmentsAsync(Rig.Msp, null, 200, ct)).Items);
+        Assert.Equal("WRONG_STATE", (await rig.PostAsync("desk", path + "/withdraw", new { request = "letter 9" })).Outcome);
+        // She may come again.
+        Assert.Equal(HttpStatusCode.Created, (await rig.PostAsync("desk", "/api/enrolments", new { patient = patient.FhirId })).Status);
+        Assert.Null((await rig.Database.ReadAsync(AuditLog.VerifyAsync, ct)).BrokenAt);
+    }
+
+    [Theory]
+    [OnBothEngines]
+    public async Task Withdrawal_RacingWithTheEnrolment_EndsItWhicheverComesFirst(Engine engine)
+    {
+        await using var rig = await Rig.StartAsync(fixture, engine, ("Operations:Workers", "false"));
+        var ct = TestContext.Current.CancellationToken;
+        var patients = await Task.WhenAll(Enumerable.Range(0, 8).Select(async _ => await rig.RequestAsync(await fixture.PatientAsync())));
+        var outcomes = new System.Collections.Concurrent.ConcurrentBag<string>();
+
+        // Two workers, and a clerk for each patient who asks until somebody takes it.
+        using var over = new CancellationTokenSource();
+        async Task WorkAsync()
+        {
+            var worker = Worker(rig);
+            while (!over.IsCancellationRequested)
+                await worker.RunAsync(ct);
+        }
+        var workers = new[] { WorkAsync(), WorkAsync() };
+        await Task.WhenAll(patients.Select(patient => rig.UntilAsync("the withdrawal to be taken", async () =>
+        {
+            var outcome = (await rig.PostAsync("desk", $"/api/enrolments/{patient.Enrolment}/withdraw", new { request = "letter 10" })).Outcome!;
+            if (outcome != "WRONG_STATE")
+                outcomes.Add(outcome);
+            return outcome is "WAITING" or "DONE";
+        })));
+        await rig.UntilAsync("all to be withdrawn", async () => await CountAsync(rig, "SELECT COUNT(*) FROM enrolment WHERE state = 'Withdrawn'") == patients.Length);
+        await over.CancelAsync();
+        await Task.WhenAll(workers);
+
+        Assert.Equal(patients.Length, outcomes.Count);
+        foreach (var action in new[] { "enrolment.withdraw", "enrolment.withdrawn" })
+            Assert.Equal(patients.Length, await CountAsync(rig, $"SELECT COUNT(*) FROM audit WHERE action = '{action}'"));
+        var ledger = rig.Services.GetRequiredService<SummaryLedger>();
+        foreach (var index in await rig.Database.ReadAsync(work => work.ListAsync<string>("SELECT index_handle FROM enrolment"), ct))
+            if (await IsKnownAsync(ledger, Handle.Parse(index)))
+                Assert.True((await ledger.ReadPatientByIndexAsync(Rig.Msp, Handle.Parse(index), ct)).Withdrawn);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Withdrawal_WhileTheLedgersAnswerIsOnItsWay_IsCarriedOutWhateverItSays(bool enrols)
+    {
+        await using var rig = await Rig.StartAsync(fixture, ("Operations:Workers", "false"));
+        var ct = TestContext.Current.CancellationToken;
+        var patient = await rig.RequestAsync(await fixture.PatientAsync());
+        await Assert.ThrowsAsync<DiedException>(() => Worker(rig, "enrolment.2").RunAsync(ct));
+        // Without its request the ledger refuses it for good.
+        if (!enrols)
+            await rig.Services.GetRequiredService<SummaryLedger>().DiscardRequestsAsync(Rig.Msp, [Handle.Parse((await RowAsync(rig, patient)).RequestHandle!)], ct);
+        await rig.Database.WriteAsync(Leases.FreeAllAsync, ct);
+        var outcome = "";
+        var worker = Worker(rig, "enrolment.3", () => outcome = rig.PostAsync("desk", $"/api/enrolments/{patient.Enrolment}/withdraw", new { request = "letter 11", codeMisused = true }).GetAwaiter().GetResult().Outcome!);
+
+        await UntilAsync(rig, patient, EnrolmentState.Withdrawn, worker);
+
+        Assert.Equal("WAITING", outcome);
+        Assert.Equal("code misused", (await RowAsync(rig, patient)).EndReason);
+        Assert.Equal(enrols ? 1 : 0, await CountAsync(rig, "SELECT COUNT(*) FROM audit WHERE action = 'enrolment.enrolled'"));
+        Assert.Equal(0, await CountAsync(rig, "SELECT COUNT(*) FROM audit WHERE action = 'enrolment.fail'"));
+        Assert.Equal(0, await CountAsync(rig, "SELECT COUNT(*) FROM sweep"));
+    }
+
     [Fact]
     public async Task Requests_WithoutTheCode_EnrolNobody()
     {
@@ -113,6 +247,10 @@ public class EnrolmentTests(HospitalFixture fixture)
         Assert.Equal("Open", (await rig.GetAsync("desk", $"/api/enrolments/{second}")).Body.GetProperty("state").GetString());
         Assert.Equal("DONE", (await rig.PostAsync("desk", $"/api/enrolments/{second}/cancel")).Outcome);
 
+        // Who took the lost code back, and which one took its place, stands in the audit log.
+        Assert.Equal(1, await CountAsync(rig, $$"""SELECT COUNT(*) FROM audit WHERE person = 'desk' AND role = 'desk' AND action = 'enrolment.cancel' AND subject = 'enrolment/{{id}}' AND detail = '{"code":"REISSUED"}'"""));
+        Assert.Equal(1, await CountAsync(rig, $$"""SELECT COUNT(*) FROM audit WHERE person = 'desk' AND action = 'enrolment.open' AND subject = 'enrolment/{{second}}' AND detail LIKE '%"insteadOf":{{id}}%'"""));
+
         // No table and no log holds a code.
         Assert.DoesNotContain(code.Replace("-", "", StringComparison.Ordinal), await DumpAsync(rig), StringComparison.OrdinalIgnoreCase);
         Assert.DoesNotContain(code, rig.LogText, StringComparison.OrdinalIgnoreCase);
@@ -174,18 +312,38 @@ public class EnrolmentTests(HospitalFixture fixture)
             (await rig.Database.ReadAsync(SummaryRows.CountsAsync, TestContext.Current.CancellationToken)).Sum(count => count.Count) == 3);
     }
 
-    private static EnrolmentWorker Worker(Rig rig, string? crashAt = null)
+    private static EnrolmentWorker Worker(Rig rig, string? crashAt = null, Action? instead = null)
     {
         var services = rig.Services;
         return new EnrolmentWorker(
             rig.Database, services.GetRequiredService<SummaryLedger>(), services.GetRequiredService<EnrolmentOptions>(), services.GetRequiredService<LedgerOptions>(),
-            services.GetRequiredService<HospitalOptions>(), new Instance(), new CrashPoints(crashAt, at => throw new DiedException(at)), services.GetRequiredService<EnrolmentSignals>(),
+            services.GetRequiredService<HospitalOptions>(), new Instance(), new CrashPoints(crashAt, at =>
+            {
+                if (instead is null)
+                    throw new DiedException(at);
+                instead();
+            }), services.GetRequiredService<EnrolmentSignals>(),
             services.GetRequiredService<WatchingSignals>(),
             services.GetRequiredService<HospitalMetrics>(), TimeProvider.System, NullLogger<EnrolmentWorker>.Instance);
     }
 
     private static async Task<EnrolmentRow> RowAsync(Rig rig, RigPatient patient) =>
         (await rig.Database.ReadAsync(work => EnrolmentRows.ByIdAsync(work, patient.Enrolment), TestContext.Current.CancellationToken))!;
+
+    private static Task<long> CountAsync(Rig rig, string sql) => rig.Database.ReadAsync(work => work.ScalarAsync<long>(sql), TestContext.Current.CancellationToken);
+
+    private static async Task<bool> IsKnownAsync(SummaryLedger ledger, Handle index)
+    {
+        try
+        {
+            await ledger.ReadPatientByIndexAsync(Rig.Msp, index, TestContext.Current.CancellationToken);
+            return true;
+        }
+        catch (LedgerRefusalException e) when (e.Code == RefusalCode.NotFound)
+        {
+            return false;
+        }
+    }
 
     private static Task UntilAsync(Rig rig, RigPatient patient, EnrolmentState state, EnrolmentWorker worker) => rig.UntilAsync($"enrolment to be {state}", async () =>
     {

@@ -101,6 +101,40 @@ public class DeskTests(HospitalFixture fixture)
         Assert.NotNull(consent);
     }
 
+    [Theory]
+    [InlineData("en-GB")]
+    [InlineData("zh-CN")]
+    public async Task Desk_WithdrawalOfAnEnrolmentUnderWay_IsRecordedAtOnceAndSaysWhatItWaitsFor(string language)
+    {
+        await using var rig = Rig.Create(fixture);
+        await rig.StartAsync([.. Settings, ("Operations:Workers", "false")]);
+        var patient = await rig.RequestAsync((await PatientAsync("Nell")).Id);
+        // The request was taken, and the ledger lets its answer wait.
+        await rig.Database.WriteAsync(work => work.RunAsync("UPDATE enrolment SET state = 'Enrolling', purposes = 'peers'"), Ct);
+        var chinese = language == "zh-CN";
+        await using var clerk = await fixture.Browser.PersonAsync(rig.BaseAddress, language, width: 390);
+        await clerk.SignInAsync("desk", "/desk");
+        var line = clerk.Page.Locator($"[data-enrolment='{patient.Enrolment}']");
+
+        await line.GetByRole(AriaRole.Button, new LocatorGetByRoleOptions { Name = chinese ? "撤回…" : "Withdraw…" }).ClickAsync();
+        await line.GetByRole(AriaRole.Textbox).FillAsync("letter 18");
+        await clerk.Page.Keyboard.PressAsync("Enter");
+
+        await line.GetByText(chinese ? "已登记撤回" : "withdrawal recorded", new LocatorGetByTextOptions { Exact = true }).WaitForAsync();
+        await clerk.Page.GetByText(chinese ? "撤回已登记。" : "Recorded. The enrolment is just on its way").WaitForAsync();
+        // Nothing more to do about it, and no second word to say.
+        Assert.Equal(0, await line.GetByRole(AriaRole.Button).CountAsync());
+        foreach (var width in new[] { 390, 1280 })
+        {
+            await clerk.Page.SetViewportSizeAsync(width, 900);
+            Assert.Empty(await clerk.AxeAsync($"desk {width}"));
+            Assert.False(await clerk.ScrollsSidewaysAsync());
+            await clerk.PictureAsync($"desk-withdrawal-waits-{language}-{width}");
+        }
+        Assert.NotNull((await RowAsync(rig, patient.Enrolment)).WithdrawAt);
+        Assert.Empty(clerk.Complaints);
+    }
+
     [Fact]
     public async Task Desk_GuardianCancelReissueAndMisusedCode_EndAsTheyShould()
     {

@@ -73,8 +73,9 @@ export function Desk() {
     }),
     withdraw: (enrolment, request, codeMisused) => run(async () => {
       const { body } = await post<Outcome>(`/api/enrolments/${String(enrolment.enrolment)}/withdraw`, { request, codeMisused });
-      if (body.outcome === 'DONE' && enrolment.patient !== null) ended.current.set(enrolment.enrolment, enrolment.patient);
-      return answered(body.outcome, 'desk.withdrawing');
+      const taken = body.outcome === 'DONE' || body.outcome === 'WAITING';
+      if (taken && enrolment.patient !== null) ended.current.set(enrolment.enrolment, enrolment.patient);
+      return answered(taken ? 'DONE' : body.outcome, body.outcome === 'WAITING' ? 'desk.withdrawalWaits' : 'desk.withdrawing');
     }),
     openAgain: (patient) => {
       setAgain(patient);

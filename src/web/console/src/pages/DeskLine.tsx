@@ -22,13 +22,14 @@ export function DeskLine({ enrolment, acts, busy, known }: { readonly enrolment:
   const [asked, setAsked] = useState<Asked>('none');
   const standing = standingOf(enrolment, Date.now());
   const name = useId();
-  const canWithdraw = enrolment.state === 'Enrolled' || enrolment.state === 'Lapsed';
+  const canWithdraw = standing === 'Enrolled' || standing === 'Lapsed' || standing === 'Enrolling';
   const canReissue = enrolment.state === 'Open' || enrolment.state === 'Cancelled' || enrolment.state === 'Expired' || enrolment.state === 'Failed';
   const dates: (string | null)[] = [
     t('desk.openedBy', { person: enrolment.openedBy, time: time(enrolment.openedAt) }),
     standing === 'Open' ? t('desk.codeUntil', { time: time(enrolment.expiresAt) }) : null,
     enrolment.enrolledAt === null ? null : t('desk.enrolledAt', { time: time(enrolment.enrolledAt) }),
     enrolment.consentUntil === null || enrolment.endedAt !== null ? null : t('desk.consentUntil', { date: date(lastDay(enrolment.consentUntil)) }),
+    enrolment.withdrawalAskedAt === null ? null : t('desk.withdrawalAskedAt', { time: time(enrolment.withdrawalAskedAt) }),
     enrolment.endedAt === null ? null : t('desk.endedAt', { time: time(enrolment.endedAt) }),
   ];
   return (
@@ -51,7 +52,7 @@ export function DeskLine({ enrolment, acts, busy, known }: { readonly enrolment:
           {canReissue && <Button className="button small" isDisabled={busy} onPress={() => acts.reissue(enrolment)}>{t('desk.reissue')}</Button>}
           {enrolment.state === 'Open' && <Button className="button small" isDisabled={busy} onPress={() => acts.cancel(enrolment)}>{t('desk.cancel')}</Button>}
           {canWithdraw && <Button className="button small" isDisabled={busy} onPress={() => setAsked('withdraw')}>{t('desk.withdraw')}</Button>}
-          {standing === 'Enrolled' && <Button className="button small" isDisabled={busy} onPress={() => setAsked('misused')}>{t('desk.misused')}</Button>}
+          {(standing === 'Enrolled' || standing === 'Enrolling') && <Button className="button small" isDisabled={busy} onPress={() => setAsked('misused')}>{t('desk.misused')}</Button>}
           {enrolment.state === 'Withdrawn' && known !== null && <Button className="button small" onPress={() => acts.openAgain(known)}>{t('desk.openAgain')}</Button>}
         </div>
       ) : (

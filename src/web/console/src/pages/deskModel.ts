@@ -16,6 +16,8 @@ export interface Enrolment {
   readonly purposes: readonly string[];
   readonly endedAt: string | null;
   readonly endReason: string | null;
+  /** Set while a withdrawal waits for the enrolment to come to its end on the ledger. */
+  readonly withdrawalAskedAt: string | null;
   readonly lastCode: string | null;
 }
 
@@ -55,10 +57,11 @@ export interface FoundPatient {
 }
 
 /** Where an enrolment stands, as the desk speaks of it. */
-export type Standing = EnrolmentState | 'AlreadyUsed' | 'Misused';
+export type Standing = EnrolmentState | 'AlreadyUsed' | 'Misused' | 'WithdrawalWaits';
 
 export function standingOf(enrolment: Enrolment, now: number): Standing {
   if (enrolment.state === 'Enrolled' && enrolment.consentUntil !== null && Date.parse(enrolment.consentUntil) <= now) return 'Lapsed';
+  if (enrolment.state === 'Enrolling' && enrolment.withdrawalAskedAt !== null) return 'WithdrawalWaits';
   if (enrolment.state === 'Failed' && enrolment.endReason === 'CODE_SPENT') return 'AlreadyUsed';
   if (enrolment.state === 'Withdrawn' && enrolment.endReason === 'code misused') return 'Misused';
   return enrolment.state;
@@ -66,7 +69,7 @@ export function standingOf(enrolment: Enrolment, now: number): Standing {
 
 export const kindOf = (standing: Standing): 'good' | 'warn' | 'bad' | 'accent' | '' =>
   standing === 'Enrolled' ? 'good'
-  : standing === 'Enrolling' || standing === 'Withdrawing' || standing === 'Lapsed' ? 'warn'
+  : standing === 'Enrolling' || standing === 'Withdrawing' || standing === 'WithdrawalWaits' || standing === 'Lapsed' ? 'warn'
   : standing === 'Failed' || standing === 'AlreadyUsed' || standing === 'Misused' ? 'bad'
   : standing === 'Open' ? 'accent'
   : '';
