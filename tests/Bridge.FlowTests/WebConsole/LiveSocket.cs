@@ -58,6 +58,13 @@ internal sealed class LiveSocket : IAsyncDisposable
             return said.Count(message => message.Target == target);
     }
 
+    /// <summary>Whether a message of a name came that fits.</summary>
+    public bool Any(string target, Func<JsonElement, bool> fits)
+    {
+        lock (said)
+            return said.Any(message => message.Target == target && fits(message.Said));
+    }
+
     public string Everything()
     {
         lock (said)

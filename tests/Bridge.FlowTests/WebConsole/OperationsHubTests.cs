@@ -1,4 +1,7 @@
+using System.Diagnostics;
 using System.Net;
+using System.Net.Sockets;
+using System.Text;
 using System.Text.Json;
 using Bridge.FlowTests.Hospital;
 using Bridge.Hospital.Operations;
@@ -6,6 +9,7 @@ using Bridge.Hospital.Store;
 using Bridge.Sandbox.Processes;
 using Bridge.Sandbox.Setup;
 using Bridge.Tests.Hospital;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
 namespace Bridge.FlowTests.WebConsole;
@@ -108,6 +112,41 @@ public class OperationsHubTests(HospitalFixture fixture)
         await bearer.SendAsync("""{"type":1,"target":"Standing","arguments":[{}]}""");
         await bearer.SendAsync(new string('x', 5000));
         await rig.UntilAsync("the flood to be cut off", () => Task.FromResult(bearer.IsClosed));
+    }
+
+    [Fact]
+    public async Task Live_ClientThatReadsNothing_DelaysNobodyAndIsCutOff()
+    {
+        await using var rig = Rig.Create(fixture);
+        await rig.StartAsync(("Operations:Workers", "false"));
+        var bearer = ("Authorization", "Bearer token-of-operator");
+        var (feed, connections) = (rig.Services.GetRequiredService<LiveFeed>(), rig.Services.GetRequiredService<LiveConnections>());
+        var (reading, _) = await LiveSocket.OpenAsync(rig.BaseAddress, bearer);
+        await using var live = reading!;
+        using var stopped = await StoppedAsync(rig.BaseAddress);
+        await rig.UntilAsync("both to be connected", () => Task.FromResult(connections.Count == 2 && live.Last("Standing") is not null));
+
+        // Far more than lies between the two ends of a connection.
+        var slowest = TimeSpan.Zero;
+        for (var i = 0; i < 24; i++)
+        {
+            IReadOnlyList<JobView> jobs = [new JobView($"{i}-{new string('x', 1_000_000)}", null, null, null, null)];
+            var began = Stopwatch.GetTimestamp();
+            feed.Say("trial", jobs, client => client.Jobs(jobs));
+            await rig.UntilAsync($"message {i}", () => Task.FromResult(live.Any("Jobs", jobs => jobs[0].GetProperty("job").GetString()!.StartsWith($"{i}-", StringComparison.Ordinal))));
+            var took = Stopwatch.GetElapsedTime(began);
+            slowest = took > slowest ? took : slowest;
+        }
+        // The transport itself gives a client up after 10 s: nobody waited for that.
+        Assert.True(slowest < TimeSpan.FromSeconds(9), $"the slowest message took {slowest.TotalSeconds:F1} s");
+
+        // It goes, for that reason, and whoever comes next is welcome.
+        await rig.UntilAsync("the stopped one to be cut off", () => Task.FromResult(connections.Count == 1));
+        Assert.Contains("took nothing in", rig.LogText, StringComparison.Ordinal);
+        Assert.False(live.IsClosed);
+        var (next, _) = await LiveSocket.OpenAsync(rig.BaseAddress, bearer);
+        await using var newcomer = next!;
+        await rig.UntilAsync("the newcomer to be told", () => Task.FromResult(newcomer.Last("Standing") is not null));
     }
 
     [Fact]
@@ -254,14 +293,20 @@ public class OperationsHubTests(HospitalFixture fixture)
         return status;
     }
 
-    private static async Task<PlainBrowser> SessionAsync(Rig rig, string role)
+    private static Task<PlainBrowser> SessionAsync(Rig rig, string role) => PlainBrowser.SignedInAsync(rig, role);
+
+    // Greets, and never reads again; the little that its end takes in by itself is soon full.
+    private static async Task<Socket> StoppedAsync(Uri home)
     {
-        var people = (await rig.CallAsync(null, HttpMethod.Get, "/api/signin")).Body.GetProperty("people").EnumerateArray();
-        var person = people.First(item => item.GetProperty("roles")[0].GetString() == role).GetProperty("person").GetInt32();
-        var browser = new PlainBrowser();
-        using var answer = await browser.SendAsync(HttpMethod.Post, new Uri(rig.BaseAddress, "/signin/sample"), $$"""{"person":{{person}}}""", OwnPage);
-        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-        return browser;
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
+        await socket.ConnectAsync(home.Host, home.Port, Ct);
+        await socket.SendAsync(Encoding.ASCII.GetBytes(
+            $"GET {OperationsHub.Path} HTTP/1.1\r\nHost: {home.Authority}\r\nAuthorization: Bearer token-of-operator\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            + $"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {Convert.ToBase64String(new byte[16])}\r\n\r\n"), Ct);
+        // One text frame, masked with zeros.
+        var greeting = Encoding.UTF8.GetBytes("{\"protocol\":\"json\",\"version\":1}\x1e");
+        await socket.SendAsync((byte[])[0x81, (byte)(0x80 | greeting.Length), 0, 0, 0, 0, .. greeting], Ct);
+        return socket;
     }
 
     private static (string, string) Cookie(Rig rig, PlainBrowser browser) => ("Cookie", browser.Cookies.GetCookieHeader(rig.BaseAddress));

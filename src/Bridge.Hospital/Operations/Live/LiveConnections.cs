@@ -7,17 +7,19 @@ namespace Bridge.Hospital.Operations;
 /// <summary>Who is connected to this instance, by which session.</summary>
 internal sealed class LiveConnections(Sessions sessions)
 {
-    private readonly ConcurrentDictionary<string, (HubCallerContext Context, string? Session)> _all = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (HubCallerContext Context, string? Session, LiveOutbox Outbox)> _all = new(StringComparer.Ordinal);
     private volatile TaskCompletionSource _someone = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public bool Any => !_all.IsEmpty;
+    public IEnumerable<LiveOutbox> Outboxes => _all.Values.Select(connection => connection.Outbox);
 
-    public void Add(HubCallerContext context)
+    public int Count => _all.Count;
+
+    public void Add(HubCallerContext context, LiveOutbox outbox)
     {
         var http = context.GetHttpContext();
         // A bearer's token comes from the configuration and has no end.
         var session = http is null || http.Request.Headers.ContainsKey("Authorization") ? null : http.Request.Cookies[ConsoleCookies.Name(http.Request, SessionCookie.Kind)];
-        _all[context.ConnectionId] = (context, session);
+        _all[context.ConnectionId] = (context, session, outbox);
         _someone.TrySetResult();
     }
 
@@ -41,7 +43,7 @@ internal sealed class LiveConnections(Sessions sessions)
     {
         foreach (var group in _all.Values.Where(connection => connection.Session is not null).GroupBy(connection => connection.Session!, StringComparer.Ordinal))
             if (await sessions.FindAsync(group.Key, background: true, cancellationToken) is null)
-                foreach (var (context, _) in group)
+                foreach (var (context, _, _) in group)
                     context.Abort();
     }
 }

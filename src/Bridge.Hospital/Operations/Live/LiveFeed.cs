@@ -2,16 +2,15 @@ using System.Data.Common;
 using System.Text.Json;
 using Bridge.Hospital.Certificates;
 using Bridge.Hospital.Store;
-using Microsoft.AspNetCore.SignalR;
 
 namespace Bridge.Hospital.Operations;
 
 /// <summary>
 /// Looks at the tables while an operator is connected, and tells what changed: what several instances do shows in the tables alone. At most one message of a kind a second, and
-/// never more than a tenth of the time is spent on looking.
+/// never more than a tenth of the time is spent on looking. No client is waited for.
 /// </summary>
 internal sealed partial class LiveFeed(
-    IHubContext<OperationsHub, IOperationsClient> hub, LiveConnections connections, Database database, JobBoard jobs, CertificateList certificates, Readiness readiness,
+    LiveConnections connections, Database database, JobBoard jobs, CertificateList certificates, Readiness readiness,
     HospitalOptions hospital, TimeProvider clock, ILogger<LiveFeed> log) : BackgroundService
 {
     private static readonly TimeSpan Pace = TimeSpan.FromSeconds(1);
@@ -23,36 +22,25 @@ internal sealed partial class LiveFeed(
 
     private sealed record Said(string Json, Func<IOperationsClient, Task> Send, DateTimeOffset At);
 
-    private readonly SemaphoreSlim _one = new(1);
+    private readonly Lock _lock = new();
     private readonly Dictionary<string, Said> _said = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (bool Ready, DateTimeOffset Since)> _since = new(StringComparer.Ordinal);
     private bool _failing;
 
     /// <summary>Tells a new client all that was said to the others, and lets it in between two messages: it misses none.</summary>
-    public async Task WelcomeAsync(IOperationsClient caller, Func<Task> letIn)
+    public void Welcome(LiveOutbox outbox, Action letIn)
     {
-        await _one.WaitAsync();
-        try
+        lock (_lock)
         {
-            foreach (var said in _said.Values.Where(said => clock.GetUtcNow() - said.At < Fresh))
-                await said.Send(caller);
-            await letIn();
-        }
-        finally
-        {
-            _one.Release();
+            foreach (var (kind, said) in _said.Where(said => clock.GetUtcNow() - said.Value.At < Fresh))
+                outbox.Put(kind, said.Send);
+            letIn();
         }
     }
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
         RepeatAsync(Pace, LookAsync, stoppingToken), RepeatAsync(HealthPace, ProbeAsync, stoppingToken), RepeatAsync(CertificatesPace, ReadCertificatesAsync, stoppingToken),
         RepeatAsync(Pace, connections.EndOverdueAsync, stoppingToken));
-
-    public override void Dispose()
-    {
-        _one.Dispose();
-        base.Dispose();
-    }
 
     private async Task RepeatAsync(TimeSpan pace, Func<CancellationToken, Task> act, CancellationToken cancellationToken)
     {
@@ -87,16 +75,16 @@ internal sealed partial class LiveFeed(
     {
         var (standing, board, newest) = await database.ReadAsync(
             async work => (await StandingView.ReadAsync(work, hospital.Msp), await jobs.ReadAsync(work), await AuditLog.NewestAsync(work)), cancellationToken);
-        await SayAsync("standing", standing, client => client.Standing(standing), cancellationToken);
-        await SayAsync("jobs", board, client => client.Jobs(board), cancellationToken);
-        await SayAsync("audit", newest, client => client.Audit(newest), cancellationToken);
+        Say("standing", standing, client => client.Standing(standing));
+        Say("jobs", board, client => client.Jobs(board));
+        Say("audit", newest, client => client.Audit(newest));
     }
 
     private async Task ReadCertificatesAsync(CancellationToken cancellationToken)
     {
         await certificates.RefreshAsync(cancellationToken);
         var view = CertificatesView.Of(await database.ReadAsync(certificates.ReadAsync, cancellationToken), certificates.IsComplete);
-        await SayAsync("certificates", view, client => client.Certificates(view), cancellationToken);
+        Say("certificates", view, client => client.Certificates(view));
     }
 
     private async Task ProbeAsync(CancellationToken cancellationToken)
@@ -108,24 +96,21 @@ internal sealed partial class LiveFeed(
                 _since[check.Name] = known = (check.Ready, now);
             return new HealthView(check.Name, check.Ready, check.Code, check.Ready ? null : check.Detail, known.Since);
         }).ToList();
-        await SayAsync("health", checks, client => client.Health(checks), cancellationToken);
+        Say("health", checks, client => client.Health(checks));
     }
 
-    private async Task SayAsync<T>(string kind, T view, Func<IOperationsClient, Task> send, CancellationToken cancellationToken)
+    /// <summary>Tells all who are connected, where it differs from what they were told last.</summary>
+    internal void Say<T>(string kind, T view, Func<IOperationsClient, Task> send)
     {
         var json = JsonSerializer.Serialize(view, JsonSerializerOptions.Web);
-        await _one.WaitAsync(cancellationToken);
-        try
+        lock (_lock)
         {
             var now = clock.GetUtcNow();
             var unchanged = _said.GetValueOrDefault(kind) is { } last && last.Json == json && now - last.At < Fresh;
             _said[kind] = new Said(json, send, now);
             if (!unchanged)
-                await send(hub.Clients.Group(OperationsHub.Operators));
-        }
-        finally
-        {
-            _one.Release();
+                foreach (var outbox in connections.Outboxes)
+                    outbox.Put(kind, send);
         }
     }
 

@@ -23,13 +23,13 @@ internal interface IOperationsClient
 }
 
 /// <summary>
-/// Operators follow the bridge live. Clients call nothing here. Whoever connects has the role (the route asks for it, and so does the hub) and gets messages through the group
-/// of operators, never otherwise; a connection ends with the session that opened it, and does not keep it alive.
+/// Operators follow the bridge live. Clients call nothing here. Whoever connects has the role (the route asks for it, and so does the hub) and has an outbox of their own; a
+/// connection ends with the session that opened it, and does not keep it alive.
 /// </summary>
-internal sealed class OperationsHub(LiveFeed feed, LiveConnections connections) : Hub<IOperationsClient>
+internal sealed partial class OperationsHub(
+    LiveFeed feed, LiveConnections connections, IHubContext<OperationsHub, IOperationsClient> hub, TimeProvider clock, ILogger<OperationsHub> log) : Hub<IOperationsClient>
 {
     public const string Path = "/api/operations/live";
-    public const string Operators = "operators";
 
     public override async Task OnConnectedAsync()
     {
@@ -38,8 +38,9 @@ internal sealed class OperationsHub(LiveFeed feed, LiveConnections connections) 
             Context.Abort();
             return;
         }
-        await feed.WelcomeAsync(Clients.Caller, () => Groups.AddToGroupAsync(Context.ConnectionId, Operators, Context.ConnectionAborted));
-        connections.Add(Context);
+        var outbox = new LiveOutbox(clock);
+        feed.Welcome(outbox, () => connections.Add(Context, outbox));
+        _ = TellAsync(outbox, hub.Clients.Client(Context.ConnectionId), Context, log);
         await base.OnConnectedAsync();
     }
 
@@ -47,5 +48,36 @@ internal sealed class OperationsHub(LiveFeed feed, LiveConnections connections) 
     {
         connections.Remove(Context);
         return base.OnDisconnectedAsync(exception);
+    }
+
+    // Outlives this object: a hub is made for each call.
+    private static async Task TellAsync(LiveOutbox outbox, IOperationsClient client, HubCallerContext context, ILogger log)
+    {
+        try
+        {
+            await outbox.RunAsync(client, context.ConnectionAborted);
+        }
+        catch (Exception) when (context.ConnectionAborted.IsCancellationRequested)
+        {
+        }
+        catch (TimeoutException)
+        {
+            Log.GivenUp(log);
+            context.Abort();
+        }
+        catch (Exception e)
+        {
+            Log.NotTold(log, Faults.Describe(e));
+            context.Abort();
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventId = 6302, Level = LogLevel.Information, Message = "A page that follows the bridge took nothing in and was cut off")]
+        public static partial void GivenUp(ILogger logger);
+
+        [LoggerMessage(EventId = 6303, Level = LogLevel.Warning, Message = "A page that follows the bridge could not be told and was cut off: {Fault}")]
+        public static partial void NotTold(ILogger logger, string fault);
     }
 }
