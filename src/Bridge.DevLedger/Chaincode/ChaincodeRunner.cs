@@ -167,7 +167,8 @@ internal sealed class ChaincodeRunner(ChaincodeSource source, ILogger logger) : 
             return;
         try
         {
-            process.Kill(entireProcessTree: true);
+            // It has no children. To kill a tree it would be stopped first and then looked for children: were we killed in between, it would stay stopped for ever.
+            process.Kill();
             process.WaitForExit(2000);
         }
         catch (InvalidOperationException)
