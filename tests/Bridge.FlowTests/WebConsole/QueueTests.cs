@@ -140,8 +140,14 @@ public class QueueTests(ConsoleFixture console)
         await hers.Button("Not my patient").ClickAsync();
         await page.GetByText("Sent on: to the next doctor").WaitForAsync();
         await hers.Button("Send to a colleague").ClickAsync();
-        await page.GetByLabel("Who is to decide?").SelectOptionAsync(omar.Licence);
+        // A hasty Enter sends it to nobody: no colleague is chosen by itself.
+        Assert.Equal("", await page.GetByLabel("Who is to decide?").InputValueAsync());
         await page.GetByLabel("A word to go with it").FillAsync("you saw her last");
+        await page.Keyboard.PressAsync("Enter");
+        await hers.Button("Send").ClickAsync();
+        Assert.True(await page.GetByLabel("Who is to decide?").EvaluateAsync<bool>("select => select.validity.valueMissing"));
+        Assert.DoesNotContain(hers.Traffic, request => request.Contains("/delegate", StringComparison.Ordinal));
+        await page.GetByLabel("Who is to decide?").SelectOptionAsync(omar.Licence);
         await hers.Button("Send").ClickAsync();
         await page.GetByText("Sent to your colleague.").WaitForAsync();
         await page.GetByText("1 summary waits for you.").WaitForAsync();

@@ -121,6 +121,22 @@ public class RosterSweepTests
         Assert.Equal(ReconciliationRow.Enrolled, (await rig.Store.ReadAsync(ReconciliationRows.LastAsync))!.Scope);
     }
 
+    [Theory]
+    [OnBothEngines]
+    public async Task Reconciliation_ThatFailed_FreesItsPlaceAtOnce(Engine engine)
+    {
+        await using var rig = await StartAsync(engine, 3);
+        await rig.Roster.RunAsync(Stop);
+        rig.Server.Fail(Fault.Broken(), int.MaxValue);
+        await Assert.ThrowsAsync<FhirException>(() => rig.Reconciliation.RunAsync(Stop));
+
+        // No hour passes, and no other instance is said to be at it.
+        var lease = await rig.Store.ReadAsync(work => work.ScalarAsync<long?>("SELECT until_at FROM lease WHERE name = 'reconcile'")) ?? 0;
+        Assert.Equal(0, lease);
+        rig.Server.Heal();
+        Assert.Equal(0, (await rig.Reconciliation.RunAsync(Stop))!.Difference);
+    }
+
     [Fact]
     public async Task Reconciliation_WithdrawnPatientsRows_AreNeitherCountedNorTouchedWhereOnlyEnrolledOnesCanBe()
     {
