@@ -169,6 +169,7 @@ public class KeyTests(HospitalFixture fixture)
         // Storage wiped (or another computer): she has a certificate that works, and this browser no key.
         await nora.Button("Sign out").ClickAsync();
         await nora.Button(elsewhere, exact: false).ClickAsync();
+        await nora.Page.GetByRole(AriaRole.Navigation).WaitForAsync();
         await nora.Page.GotoAsync("/queue");
         await nora.Page.GetByText("If it was in this one, this browser has thrown it away: report it as lost.").WaitForAsync();
         Assert.Empty(nora.Complaints);
