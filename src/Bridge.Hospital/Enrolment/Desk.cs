@@ -131,8 +131,8 @@ internal sealed class Desk(Database database, EnrolmentOptions options, Hospital
                 return DeskOutcome.NotFound;
             if (row.State == EnrolmentState.Enrolling)
             {
-                // Said twice, it is recorded once.
-                if (row.WithdrawAt is null)
+                // Said twice, it is recorded once; that the code was misused is never left unsaid.
+                if (row.WithdrawAt is null || codeMisused && row.WithdrawReason != CodeMisused)
                 {
                     await EnrolmentRows.AskWithdrawalAsync(work, row, codeMisused ? CodeMisused : WrittenRequest, now);
                     await AuditLog.AppendAsync(work, actor, "enrolment.withdraw", $"enrolment/{enrolmentId}", new { reference, codeMisused, waits = true }, now);

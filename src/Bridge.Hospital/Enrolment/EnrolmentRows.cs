@@ -185,7 +185,7 @@ internal static class EnrolmentRows
     /// Notes that an enrolment under way is to be withdrawn, and has it looked at at once. Whoever works on it is left in peace: its next step, in whatever process, reads this.
     /// </summary>
     public static Task<int> AskWithdrawalAsync(Work work, EnrolmentRow row, string reason, DateTimeOffset now) => work.RunAsync(
-        "UPDATE enrolment SET withdraw_at = @now, withdraw_reason = @reason, next_attempt_at = 0 WHERE enrolment_id = @EnrolmentId AND state = 'Enrolling' AND withdraw_at IS NULL",
+        "UPDATE enrolment SET withdraw_at = COALESCE(withdraw_at, @now), withdraw_reason = @reason, next_attempt_at = 0 WHERE enrolment_id = @EnrolmentId AND state = 'Enrolling'",
         new { row.EnrolmentId, reason, now = now.ToUnixTimeMilliseconds() });
 
     /// <summary>Notes why a request with the right code enrolled nobody; the code stays open.</summary>

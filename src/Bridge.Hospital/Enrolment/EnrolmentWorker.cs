@@ -144,9 +144,12 @@ internal sealed partial class EnrolmentWorker(
         }
     }
 
-    private async Task EnrolAsync(EnrolmentRow row, CancellationToken cancellationToken)
+    private async Task EnrolAsync(EnrolmentRow due, CancellationToken cancellationToken)
     {
-        if (!await database.WriteAsync(work => EnrolmentRows.TakeAsync(work, row, instance.Name, clock.GetUtcNow(), options.Lease), cancellationToken))
+        // Read anew as it is taken: since the list was made the desk may have been told to withdraw it.
+        if (await database.WriteAsync(
+            async work => await EnrolmentRows.TakeAsync(work, due, instance.Name, clock.GetUtcNow(), options.Lease) ? await EnrolmentRows.ByIdAsync(work, due.EnrolmentId) : null,
+            cancellationToken) is not { } row)
             return;
         string? txId = null;
         var refusal = "";
@@ -219,8 +222,8 @@ internal sealed partial class EnrolmentWorker(
                 await work.InsertIfNewAsync(
                     "sweep (enrolment_id, patient_key, created_at) VALUES (@EnrolmentId, @PatientKey, @now)",
                     new { row.EnrolmentId, row.PatientKey, now = now.ToUnixTimeMilliseconds() });
-            // A consent that ran out ends for good where another takes its place: what was anchored under it is withdrawn, and put before a doctor anew.
-            foreach (var lapsed in await work.ListAsync<EnrolmentRow>(
+            // A consent that ran out ends for good where another takes its place: what was anchored under it is withdrawn, and put before a doctor anew. One that is withdrawn takes none.
+            foreach (var lapsed in withdrawn is not null ? [] : await work.ListAsync<EnrolmentRow>(
                 $"SELECT {EnrolmentRows.Columns} FROM enrolment WHERE patient_key = @PatientKey AND state = 'Lapsed'", new { row.PatientKey }))
             {
                 await EnrolmentRows.MoveAsync(work, lapsed, EnrolmentState.Withdrawing, now, new SummaryChange().Set("end_reason", "replaced by a new consent"));
@@ -248,7 +251,7 @@ internal sealed partial class EnrolmentWorker(
         await database.WriteAsync(async work =>
         {
             var now = clock.GetUtcNow();
-            if (await EnrolmentRows.ByIdAsync(work, row.EnrolmentId) is { WithdrawAt: not null } asked)
+            if (await EnrolmentRows.ByIdAsync(work, row.EnrolmentId) is { State: EnrolmentState.Enrolling, WithdrawAt: not null } asked)
             {
                 // It never gets there, and the patient's word is kept all the same.
                 await Withdrawals.MarkAsync(work, asked, asked.WithdrawReason ?? Desk.WrittenRequest, now);

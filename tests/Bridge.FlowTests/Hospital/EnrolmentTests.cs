@@ -160,6 +160,43 @@ public class EnrolmentTests(HospitalFixture fixture)
                 Assert.True((await ledger.ReadPatientByIndexAsync(Rig.Msp, Handle.Parse(index), ct)).Withdrawn);
     }
 
+    // Sixteen are worked on at once: the last is on the list, and nobody has begun with it.
+    [Fact]
+    public async Task Withdrawal_OfOneThatWaitsItsTurn_NothingOfItIsSent()
+    {
+        await using var rig = await Rig.StartAsync(fixture, ("Operations:Workers", "false"));
+        var patients = new List<RigPatient>();
+        for (var i = 0; i < 40; i++)
+            patients.Add(await rig.RequestAsync(await fixture.PatientAsync()));
+        var outcome = "";
+        var worker = Worker(rig, "enrolment.3", () => outcome = rig.PostAsync("desk", $"/api/enrolments/{patients[^1].Enrolment}/withdraw", new { request = "letter 12" }).GetAwaiter().GetResult().Outcome!);
+
+        await UntilAsync(rig, patients[^1], EnrolmentState.Withdrawn, worker);
+
+        Assert.Equal("WAITING", outcome);
+        Assert.Equal(39, await CountAsync(rig, "SELECT COUNT(*) FROM audit WHERE action = 'enrolment.enrolled'"));
+        var row = await RowAsync(rig, patients[^1]);
+        Assert.False(await IsKnownAsync(rig.Services.GetRequiredService<SummaryLedger>(), Handle.Parse(row.IndexHandle!)));
+    }
+
+    [Fact]
+    public async Task Withdrawal_ThenReportedAsMisused_KeepsBothReports()
+    {
+        await using var rig = await Rig.StartAsync(fixture, ("Operations:Workers", "false"));
+        var patient = await rig.RequestAsync(await fixture.PatientAsync());
+        await Assert.ThrowsAsync<DiedException>(() => Worker(rig, "enrolment.2").RunAsync(TestContext.Current.CancellationToken));
+        var path = $"/api/enrolments/{patient.Enrolment}/withdraw";
+
+        foreach (var said in new object[] { new { request = "letter 13" }, new { request = "call 14", codeMisused = true }, new { request = "letter 15" } })
+            Assert.Equal("WAITING", (await rig.PostAsync("desk", path, said)).Outcome);
+        await rig.Database.WriteAsync(Leases.FreeAllAsync, TestContext.Current.CancellationToken);
+        await UntilAsync(rig, patient, EnrolmentState.Withdrawn, Worker(rig));
+
+        Assert.Equal("code misused", (await RowAsync(rig, patient)).EndReason);
+        Assert.Equal(1, await CountAsync(rig, "SELECT COUNT(*) FROM audit WHERE action = 'enrolment.withdraw' AND detail LIKE '%letter 13%'"));
+        Assert.Equal(1, await CountAsync(rig, "SELECT COUNT(*) FROM audit WHERE action = 'enrolment.withdraw' AND detail LIKE '%call 14%'"));
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -120,8 +120,8 @@ public class DeskTests(HospitalFixture fixture)
         await line.GetByRole(AriaRole.Textbox).FillAsync("letter 18");
         await clerk.Page.Keyboard.PressAsync("Enter");
 
-        await line.GetByText(chinese ? "已登记撤回" : "withdrawal recorded", new LocatorGetByTextOptions { Exact = true }).WaitForAsync();
-        await clerk.Page.GetByText(chinese ? "撤回已登记。" : "Recorded. The enrolment is just on its way").WaitForAsync();
+        await line.GetByText(chinese ? "已受理撤回" : "withdrawal recorded", new LocatorGetByTextOptions { Exact = true }).WaitForAsync();
+        await clerk.Page.GetByText(chinese ? "撤回已受理。" : "Recorded. The enrolment is just on its way").WaitForAsync();
         // Nothing more to do about it, and no second word to say.
         Assert.Equal(0, await line.GetByRole(AriaRole.Button).CountAsync());
         foreach (var width in new[] { 390, 1280 })

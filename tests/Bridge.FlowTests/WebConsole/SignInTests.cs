@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -205,6 +206,76 @@ public class SignInTests(HospitalFixture fixture)
         Assert.Equal("login", Query(new Uri(await LocationAsync(browser, new Uri(home, "/signin"))), "prompt"));
     }
 
+    // Whoever says no there stays signed in there, which is theirs to say; the console asks all the same.
+    [Fact]
+    public async Task SignOut_RefusedAtTheProvider_NextSignInAsksAllTheSame()
+    {
+        await using var place = await StartAsync();
+        await using var person = await fixture.Browser.PersonAsync(place.Rig.BaseAddress, "en-GB");
+        var page = person.Page;
+        await page.GotoAsync("/");
+        await SignInAsync(page, "otto");
+        await person.Button("Sign out").ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "No, stay signed in" }).ClickAsync();
+        await page.GetByText("If you chose to stay signed in there").WaitForAsync();
+
+        await SignInAsync(page, "dual");
+        await page.GetByText("Dua Lind").WaitForAsync();
+    }
+
+    [Theory]
+    [InlineData("en-GB")]
+    [InlineData("zh-CN")]
+    public async Task Session_NearItsEnd_SaysSoAndGoesOnAfterASignInElsewhere(string language)
+    {
+        await using var place = await StartAsync(more: [("SignIn:Idle", "00:05:00"), ("SignIn:Absolute", "00:09:00")]);
+        await using var person = await fixture.Browser.PersonAsync(place.Rig.BaseAddress, language);
+        var page = person.Page;
+        await page.GotoAsync("/");
+        await SignInAsync(page, "otto", language == "zh-CN");
+        var again = page.GetByRole(AriaRole.Link, new() { Name = language == "zh-CN" ? "重新登录" : "Sign in again" });
+        await again.WaitForAsync();
+        Assert.Empty(await person.AxeAsync("session-end"));
+        foreach (var width in new[] { 390, 1280 })
+        {
+            await page.SetViewportSizeAsync(width, 900);
+            Assert.False(await person.ScrollsSidewaysAsync());
+            await person.PictureAsync($"session-end-{language}-{width}");
+        }
+        var ends = await EndsAtAsync(page);
+
+        // One click: who is at work is not asked for the password.
+        var tab = await page.Context.RunAndWaitForPageAsync(() => again.ClickAsync());
+        await tab.GetByRole(AriaRole.Navigation).WaitForAsync();
+        Assert.True(await EndsAtAsync(page) > ends);
+        await tab.EvaluateAsync("fetch('/signin/out', { method: 'POST', headers: { 'X-Bridge-Console': '1', 'Content-Type': 'application/json' }, body: '{}' })");
+
+        // Back at the first: nobody is here any more, and the page does not go on as if.
+        await page.EvaluateAsync("dispatchEvent(new Event('focus'))");
+        await page.GetByRole(AriaRole.Link, new() { Name = language == "zh-CN" ? "用医院账号登录" : "Sign in with the hospital account" }).WaitForAsync();
+    }
+
+    [Fact]
+    public async Task Page_SomebodyElseSignedInBesideIt_BecomesTheirs()
+    {
+        await using var place = await StartAsync();
+        await using var person = await fixture.Browser.PersonAsync(place.Rig.BaseAddress, "en-GB");
+        var page = person.Page;
+        await page.GotoAsync("/");
+        await SignInAsync(page, "otto");
+        var name = await page.Locator(".person").InnerTextAsync();
+        var tab = await page.Context.NewPageAsync();
+        await tab.GotoAsync("/");
+        await tab.GetByRole(AriaRole.Button, new() { Name = "Sign out" }).ClickAsync();
+        await tab.ClickAsync("button[name=logout][value=yes]");
+        await SignInAsync(tab, "dual");
+
+        await page.EvaluateAsync("dispatchEvent(new Event('focus'))");
+
+        await page.Locator(".person").Filter(new() { HasText = "Dua Lind" }).WaitForAsync();
+        Assert.NotEqual("Dua Lind", name);
+    }
+
     [Theory]
     [InlineData("en-GB")]
     [InlineData("zh-CN")]
@@ -214,17 +285,8 @@ public class SignInTests(HospitalFixture fixture)
         await using var person = await fixture.Browser.PersonAsync(place.Rig.BaseAddress, language);
         var page = person.Page;
         var chinese = language == "zh-CN";
-        async Task SignInAsync(string login)
-        {
-            await page.GetByRole(AriaRole.Link, new() { Name = chinese ? "用医院账号登录" : "Sign in with the hospital account" }).ClickAsync();
-            await page.FillAsync("input[name=login]", login);
-            await page.FillAsync("input[name=password]", "any");
-            await page.ClickAsync("button[type=submit]");
-            await page.ClickAsync("button[type=submit]");
-            await page.GetByRole(AriaRole.Navigation).WaitForAsync();
-        }
         await page.GotoAsync("/");
-        await SignInAsync("otto");
+        await SignInAsync(page, "otto", chinese);
         await person.Button(chinese ? "退出登录" : "Sign out").ClickAsync();
         await page.ClickAsync("button[name=logout][value=yes]");
         await page.GetByText(chinese ? "您已退出 Bridge。" : "You are signed out of Bridge.").WaitForAsync();
@@ -240,7 +302,7 @@ public class SignInTests(HospitalFixture fixture)
                 await person.PictureAsync($"signed-out-{left}-{language}-{width}");
             }
         // Fails unless the form is there to fill in.
-        await SignInAsync("dual");
+        await SignInAsync(page, "dual", chinese);
         await page.GetByText("Dua Lind").WaitForAsync();
     }
 
@@ -319,6 +381,20 @@ public class SignInTests(HospitalFixture fixture)
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         return JsonElement.Parse(await response.Content.ReadAsStringAsync(Ct));
     }
+
+    // Through the forms of the provider, which must be there to be filled in.
+    private static async Task SignInAsync(IPage page, string login, bool chinese = false)
+    {
+        await page.GetByRole(AriaRole.Link, new() { Name = chinese ? "用医院账号登录" : "Sign in with the hospital account" }).ClickAsync();
+        await page.FillAsync("input[name=login]", login);
+        await page.FillAsync("input[name=password]", "any");
+        await page.ClickAsync("button[type=submit]");
+        await page.ClickAsync("button[type=submit]");
+        await page.GetByRole(AriaRole.Navigation).WaitForAsync();
+    }
+
+    private static async Task<DateTimeOffset> EndsAtAsync(IPage page) => DateTimeOffset.Parse(
+        await page.EvaluateAsync<string>("fetch('/api/me').then((answer) => answer.json()).then((me) => me.session.endsAt)"), CultureInfo.InvariantCulture);
 
     private async Task<Place> StartAsync(bool endsSessions = true, params (string Key, string Value)[] more)
     {

@@ -55,13 +55,16 @@ internal sealed class OpenIdProvider(SignInOptions options, TimeProvider clock) 
     private readonly SemaphoreSlim _one = new(1);
     private readonly Dictionary<string, (ProviderMetadata? Metadata, string Fault, DateTimeOffset Until)> _known = [];
 
+    /// <param name="way">Of the provider, or of the EHR's authorisation server.</param>
+    /// <param name="cancellationToken">Of the asking.</param>
+    /// <param name="anew">Whether it is to answer now, rather than to have answered within the hour.</param>
     /// <exception cref="SignInException">It cannot be had, or does not say what the flow needs.</exception>
-    public async Task<ProviderMetadata> DescribeAsync(string way, CancellationToken cancellationToken)
+    public async Task<ProviderMetadata> DescribeAsync(string way, CancellationToken cancellationToken, bool anew = false)
     {
         await _one.WaitAsync(cancellationToken);
         try
         {
-            if (_known.TryGetValue(way, out var known) && known.Until > clock.GetUtcNow())
+            if (_known.TryGetValue(way, out var known) && known.Until > clock.GetUtcNow() && !(anew && known.Metadata is not null))
                 return known.Metadata ?? throw new SignInException(known.Fault);
             try
             {

@@ -13,7 +13,10 @@ internal sealed partial class SignOut(
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
-    /// <summary>Both are over.</summary>
+    // Somebody who wants to leave waits for it.
+    private static readonly TimeSpan ProvidersTime = TimeSpan.FromSeconds(3);
+
+    /// <summary>Ours is over; the authorisation server was told to end the other one, and sent the browser back. Whether it did, or somebody there said no, it does not tell.</summary>
     public const string Ended = "/?left=ended";
 
     /// <summary>The other one goes on, as the hospital wants it.</summary>
@@ -47,15 +50,23 @@ internal sealed partial class SignOut(
     {
         if (await OpenAsync(cookie, cancellationToken) is not { } asked)
             return ("/", null);
+        using var time = new CancellationTokenSource(ProvidersTime, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(time.Token, cancellationToken);
         try
         {
-            if ((await provider.DescribeAsync(OpenIdProvider.Oidc, cancellationToken)).EndSession is not { } there)
+            // Asked now: sent to one that is down, the browser would show a page of its own, which says nothing of what is still open.
+            if ((await provider.DescribeAsync(OpenIdProvider.Oidc, either.Token, anew: true)).EndSession is not { } there)
                 return (Open, null);
             return (provider.SignOutAt(there, asked).AbsoluteUri, await seal.SealAsync(asked with { IdToken = null }, cancellationToken));
         }
         catch (SignInException e)
         {
             Log.ProviderFailed(log, e.Message);
+            return (Open, null);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            Log.ProviderFailed(log, "no answer in time");
             return (Open, null);
         }
     }

@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useMemo, useState } from 'react';
+import { flushSync } from 'react-dom';
 import { call, get, onSessionEnd, Unreachable } from './api';
 import { Failure, Loading } from './parts';
 import { Shell } from './shell';
@@ -35,11 +36,47 @@ export function App() {
   }, [attempt]);
 
   const again = useCallback(() => setAttempt((n) => n + 1), []);
+  const here = state.at === 'in' ? state.me : null;
+
+  // Another window may have signed somebody else in, or the same person anew: this page acts for nobody but whom it names.
+  useEffect(() => {
+    if (here === null) return;
+    const look = () => {
+      if (document.visibilityState === 'hidden') return;
+      call<Me>('GET', '/api/me', undefined, true).then(
+        ({ status, body }) => {
+          if (status !== 200) return;
+          if (body.name !== here.name || body.display !== here.display || body.roles.join() !== here.roles.join() || body.licence !== here.licence) return again();
+          if (body.session?.endsAt !== here.session?.endsAt) setState((now) => (now.at === 'in' ? { ...now, me: body } : now));
+        },
+        () => undefined,
+      );
+    };
+    addEventListener('focus', look);
+    document.addEventListener('visibilitychange', look);
+    return () => {
+      removeEventListener('focus', look);
+      document.removeEventListener('visibilitychange', look);
+    };
+  }, [here, again]);
+
+  // A page that the browser had put aside shows what it showed then, to whoever goes back to it.
+  useEffect(() => {
+    const shown = (event: PageTransitionEvent) => {
+      if (event.persisted) location.reload();
+    };
+    addEventListener('pageshow', shown);
+    return () => removeEventListener('pageshow', shown);
+  }, []);
+
   const signOut = useCallback(() => {
     void call<{ readonly next: string }>('POST', '/signin/out', {}).then(
       ({ body }) => {
-        // Out of the console, to end the session at the hospital's sign-in too.
-        if (body.next === '/signin/leave') return location.assign(body.next);
+        // Out of the console, to end the session at the hospital's sign-in too. Nothing of what was shown stays behind.
+        if (body.next === '/signin/leave') {
+          flushSync(() => setState({ at: 'loading' }));
+          return location.replace(body.next);
+        }
         history.replaceState(null, '', body.next);
         again();
       },

@@ -1,4 +1,4 @@
-import { useEffect, type MouseEvent } from 'react';
+import { useEffect, useState, type MouseEvent } from 'react';
 import { Button } from 'react-aria-components/Button';
 import { languages } from '@bridge/shared/text';
 import { Absence } from './pages/Absence';
@@ -12,6 +12,7 @@ import { Queue } from './pages/Queue';
 import { Registrar } from './pages/Registrar';
 import { Retractions } from './pages/Retractions';
 import { Signed } from './pages/Signed';
+import { Notice } from './parts';
 import { go, usePath } from './route';
 import { useSession, type Role } from './session';
 import { useTexts, type TextKey } from './texts';
@@ -65,6 +66,31 @@ export function LanguageChoice() {
   );
 }
 
+/** How long before its end a session says so. */
+const warning = 10 * 60_000;
+
+/** Says in time that the session ends whatever one does, and how to go on without losing what is on the page. */
+function SessionEnd({ endsAt }: { readonly endsAt: string }) {
+  const { t, time } = useTexts();
+  const end = Date.parse(endsAt);
+  const [near, setNear] = useState(false);
+  useEffect(() => {
+    setNear(Date.now() >= end - warning);
+    // The clock may leap while the machine sleeps: looked at again and again, not once.
+    const timer = setInterval(() => setNear(Date.now() >= end - warning), 15_000);
+    return () => clearInterval(timer);
+  }, [end]);
+  if (!near) return null;
+  return (
+    <div className="session-end">
+      <Notice kind="warn" title={t('session.ends', { time: time(endsAt) })} live>
+        <p>{t('session.ends.text')}</p>
+        <a className="button" href="/signin" target="_blank">{t('session.ends.again')}</a>
+      </Notice>
+    </div>
+  );
+}
+
 /** Header, the pages that one's roles have, and the page. */
 export function Shell() {
   const { t } = useTexts();
@@ -101,7 +127,7 @@ export function Shell() {
         </div>
         {place.people !== null && <p className="sample-bar">{t('sample.bar')}</p>}
       </header>
-      
+      {place.provider && me.session !== null && <SessionEnd endsAt={me.session.endsAt} />}
       <main id="content" tabIndex={-1} key={page?.path}>
         {page?.show()}
       </main>

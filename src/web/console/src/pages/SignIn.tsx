@@ -56,6 +56,7 @@ export function SignIn({ place, ended, done }: { readonly place: Place; readonly
         {signedOut !== undefined && (
           <Notice kind={signedOut === 'signedOut.ended' ? 'good' : 'warn'} title={t('signedOut.title')} live>
             <p>{t(signedOut)}</p>
+            {signedOut === 'signedOut.open' && place.provider && <p>{t('signedOut.asksAgain')}</p>}
           </Notice>
         )}
         {ended && <Notice kind="info" live><p>{t('signIn.ended')}</p></Notice>}
