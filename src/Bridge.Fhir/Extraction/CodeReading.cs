@@ -41,7 +41,7 @@ internal static class CodeReading
         var bestRank = int.MaxValue;
         while (Fields.Next(ref reader))
         {
-            if (!reader.ValueTextEquals("coding"u8) || !Fields.IntoArray(ref reader))
+            if (!Fields.Is(ref reader, "coding"u8) || !Fields.IntoArray(ref reader))
             {
                 if (reader.TokenType == JsonTokenType.PropertyName)
                     Fields.Skip(ref reader);
@@ -53,12 +53,12 @@ internal static class CodeReading
                 ReadOnlySpan<byte> code = default;
                 while (Fields.Next(ref reader))
                 {
-                    if (reader.ValueTextEquals("system"u8))
+                    if (Fields.Is(ref reader, "system"u8))
                     {
                         if (Fields.IsText(ref reader))
                             system = KnownSystem(ref reader);
                     }
-                    else if (reader.ValueTextEquals("code"u8))
+                    else if (Fields.Is(ref reader, "code"u8))
                     {
                         if (Fields.IsText(ref reader))
                             code = Fields.Value(ref reader);
@@ -82,26 +82,26 @@ internal static class CodeReading
     /// <summary>The system's own constant; null where it is not on the list. Object identifiers of the same systems are known too.</summary>
     public static string? KnownSystem(ref Utf8JsonReader reader)
     {
-        if (reader.ValueTextEquals("http://snomed.info/sct"u8) || reader.ValueTextEquals("urn:oid:2.16.840.1.113883.6.96"u8))
+        if (Fields.Is(ref reader, "http://snomed.info/sct"u8) || Fields.Is(ref reader, "urn:oid:2.16.840.1.113883.6.96"u8))
             return CodeSystems.Snomed;
-        if (reader.ValueTextEquals("http://www.nlm.nih.gov/research/umls/rxnorm"u8) || reader.ValueTextEquals("urn:oid:2.16.840.1.113883.6.88"u8))
+        if (Fields.Is(ref reader, "http://www.nlm.nih.gov/research/umls/rxnorm"u8) || Fields.Is(ref reader, "urn:oid:2.16.840.1.113883.6.88"u8))
             return CodeSystems.RxNorm;
-        if (reader.ValueTextEquals("http://hl7.org/fhir/sid/icd-10-cm"u8) || reader.ValueTextEquals("urn:oid:2.16.840.1.113883.6.90"u8))
+        if (Fields.Is(ref reader, "http://hl7.org/fhir/sid/icd-10-cm"u8) || Fields.Is(ref reader, "urn:oid:2.16.840.1.113883.6.90"u8))
             return CodeSystems.Icd10Cm;
-        if (reader.ValueTextEquals("http://hl7.org/fhir/sid/icd-10"u8) || reader.ValueTextEquals("urn:oid:2.16.840.1.113883.6.3"u8))
+        if (Fields.Is(ref reader, "http://hl7.org/fhir/sid/icd-10"u8) || Fields.Is(ref reader, "urn:oid:2.16.840.1.113883.6.3"u8))
             return CodeSystems.Icd10;
-        if (reader.ValueTextEquals("http://hl7.org/fhir/sid/icd-10-cn"u8))
+        if (Fields.Is(ref reader, "http://hl7.org/fhir/sid/icd-10-cn"u8))
             return CodeSystems.Icd10Cn;
-        if (reader.ValueTextEquals("http://www.whocc.no/atc"u8) || reader.ValueTextEquals("urn:oid:2.16.840.1.113883.6.73"u8))
+        if (Fields.Is(ref reader, "http://www.whocc.no/atc"u8) || Fields.Is(ref reader, "urn:oid:2.16.840.1.113883.6.73"u8))
             return CodeSystems.Atc;
-        if (reader.ValueTextEquals("http://hl7.org/fhir/sid/icd-10-pcs"u8) || reader.ValueTextEquals("http://www.cms.gov/Medicare/Coding/ICD10"u8)
-            || reader.ValueTextEquals("urn:oid:2.16.840.1.113883.6.4"u8))
+        if (Fields.Is(ref reader, "http://hl7.org/fhir/sid/icd-10-pcs"u8) || Fields.Is(ref reader, "http://www.cms.gov/Medicare/Coding/ICD10"u8)
+            || Fields.Is(ref reader, "urn:oid:2.16.840.1.113883.6.4"u8))
         {
             return CodeSystems.Icd10Pcs;
         }
-        if (reader.ValueTextEquals("http://hl7.org/fhir/sid/icd-9-cm"u8) || reader.ValueTextEquals("urn:oid:2.16.840.1.113883.6.104"u8))
+        if (Fields.Is(ref reader, "http://hl7.org/fhir/sid/icd-9-cm"u8) || Fields.Is(ref reader, "urn:oid:2.16.840.1.113883.6.104"u8))
             return CodeSystems.Icd9Cm;
-        return reader.ValueTextEquals("http://www.ama-assn.org/go/cpt"u8) || reader.ValueTextEquals("urn:oid:2.16.840.1.113883.6.12"u8) ? CodeSystems.Cpt : null;
+        return Fields.Is(ref reader, "http://www.ama-assn.org/go/cpt"u8) || Fields.Is(ref reader, "urn:oid:2.16.840.1.113883.6.12"u8) ? CodeSystems.Cpt : null;
     }
 
     /// <summary>Lower is better; <see cref="int.MaxValue"/> = not for this use.</summary>

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Security.Cryptography;
 using System.Text;
 
 namespace Bridge.Fhir.Extraction;
@@ -43,7 +42,7 @@ internal static class ContentDigest
             }
         }
         Span<byte> digest = stackalloc byte[32];
-        SHA256.HashData(hash.WrittenSpan, digest);
+        ShortDigest.Of(hash.WrittenSpan, digest);
         return Convert.ToHexStringLower(digest);
     }
 

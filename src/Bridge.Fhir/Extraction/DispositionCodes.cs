@@ -13,7 +13,7 @@ internal static class DispositionCodes
             return null;
         while (Fields.Next(ref reader))
         {
-            if (!reader.ValueTextEquals("coding"u8))
+            if (!Fields.Is(ref reader, "coding"u8))
             {
                 Fields.Skip(ref reader);
                 continue;
@@ -26,12 +26,12 @@ internal static class DispositionCodes
                 ReadOnlySpan<byte> code = default;
                 while (Fields.Next(ref reader))
                 {
-                    if (reader.ValueTextEquals("system"u8))
+                    if (Fields.Is(ref reader, "system"u8))
                     {
                         if (Fields.IsText(ref reader))
                             system = SystemOf(ref reader);
                     }
-                    else if (reader.ValueTextEquals("code"u8))
+                    else if (Fields.Is(ref reader, "code"u8))
                     {
                         if (Fields.IsText(ref reader))
                             code = Fields.Value(ref reader);
@@ -50,11 +50,11 @@ internal static class DispositionCodes
 
     private static int SystemOf(ref Utf8JsonReader reader)
     {
-        if (reader.ValueTextEquals("http://terminology.hl7.org/CodeSystem/discharge-disposition"u8))
+        if (Fields.Is(ref reader, "http://terminology.hl7.org/CodeSystem/discharge-disposition"u8))
             return 1;
-        if (reader.ValueTextEquals("http://www.nubc.org/patient-discharge"u8) || reader.ValueTextEquals("https://www.nubc.org/CodeSystem/PatDischargeStatus"u8))
+        if (Fields.Is(ref reader, "http://www.nubc.org/patient-discharge"u8) || Fields.Is(ref reader, "https://www.nubc.org/CodeSystem/PatDischargeStatus"u8))
             return 2;
-        return reader.ValueTextEquals("http://snomed.info/sct"u8) ? 3 : 0;
+        return Fields.Is(ref reader, "http://snomed.info/sct"u8) ? 3 : 0;
     }
 
     private static string? Hl7(ReadOnlySpan<byte> code) => code switch

@@ -111,27 +111,27 @@ internal sealed class EncounterScan
 
     private void Member(ref Utf8JsonReader reader, ref bool type)
     {
-        if (reader.ValueTextEquals("resourceType"u8))
-            type = Fields.IsText(ref reader) && reader.ValueTextEquals("Encounter"u8);
-        else if (reader.ValueTextEquals("id"u8))
+        if (Fields.Is(ref reader, "resourceType"u8))
+            type = Fields.IsText(ref reader) && Fields.Is(ref reader, "Encounter"u8);
+        else if (Fields.Is(ref reader, "id"u8))
             IsOdd |= Id.Length > 0 | (Id = Fields.Text(ref reader, 256) ?? "").Length == 0;
-        else if (reader.ValueTextEquals("meta"u8))
+        else if (Fields.Is(ref reader, "meta"u8))
             ReadMeta(ref reader);
-        else if (reader.ValueTextEquals("status"u8))
+        else if (Fields.Is(ref reader, "status"u8))
             Status = ReadStatus(ref reader);
-        else if (reader.ValueTextEquals("class"u8))
+        else if (Fields.Is(ref reader, "class"u8))
             ReadClass(ref reader);
-        else if (reader.ValueTextEquals("subject"u8))
+        else if (Fields.Is(ref reader, "subject"u8))
             IsOdd |= Subject is not null | (Subject = Fields.Reference(ref reader).Reference) is null;
-        else if (reader.ValueTextEquals("period"u8))
+        else if (Fields.Is(ref reader, "period"u8))
             ReadPeriod(ref reader);
-        else if (reader.ValueTextEquals("participant"u8))
+        else if (Fields.Is(ref reader, "participant"u8))
             ReadParticipants(ref reader);
-        else if (reader.ValueTextEquals("diagnosis"u8))
+        else if (Fields.Is(ref reader, "diagnosis"u8))
             ReadDiagnoses(ref reader);
-        else if (reader.ValueTextEquals("reasonCode"u8))
+        else if (Fields.Is(ref reader, "reasonCode"u8))
             ReadReasons(ref reader);
-        else if (reader.ValueTextEquals("hospitalization"u8))
+        else if (Fields.Is(ref reader, "hospitalization"u8))
             ReadHospitalization(ref reader);
         else
             Fields.Skip(ref reader);
@@ -157,11 +157,11 @@ internal sealed class EncounterScan
             return;
         while (Fields.Next(ref reader))
         {
-            if (reader.ValueTextEquals("versionId"u8))
+            if (Fields.Is(ref reader, "versionId"u8))
             {
                 IsOdd |= (VersionId = Fields.Text(ref reader, 256)) is null;
             }
-            else if (reader.ValueTextEquals("lastUpdated"u8))
+            else if (Fields.Is(ref reader, "lastUpdated"u8))
             {
                 IsOdd |= LastUpdatedText is not null;
                 if (!Fields.IsText(ref reader))
@@ -193,7 +193,7 @@ internal sealed class EncounterScan
             return EncounterStatus.Missing;
         }
         foreach (var (status, name, text) in Statuses)
-            if (reader.ValueTextEquals(name))
+            if (Fields.Is(ref reader, name))
             {
                 StatusText = text;
                 return status;
@@ -209,7 +209,7 @@ internal sealed class EncounterScan
             return;
         while (Fields.Next(ref reader))
         {
-            if (reader.ValueTextEquals("code"u8) && Fields.IsText(ref reader))
+            if (Fields.Is(ref reader, "code"u8) && Fields.IsText(ref reader))
             {
                 Class = ActCode(Fields.Value(ref reader));
                 LocalClass = Class is null && reader.ValueSpan.Length <= 64 ? Encoding.UTF8.GetString(Fields.Value(ref reader)) : null;
@@ -247,9 +247,9 @@ internal sealed class EncounterScan
             return;
         while (Fields.Next(ref reader))
         {
-            if (reader.ValueTextEquals("start"u8))
+            if (Fields.Is(ref reader, "start"u8))
                 StartState = Fields.Date(ref reader, out Start);
-            else if (reader.ValueTextEquals("end"u8))
+            else if (Fields.Is(ref reader, "end"u8))
                 EndState = Fields.Date(ref reader, out End);
             else
                 Fields.Skip(ref reader);
@@ -265,9 +265,9 @@ internal sealed class EncounterScan
             var participant = default(ParticipantScan);
             while (Fields.Next(ref reader))
             {
-                if (reader.ValueTextEquals("individual"u8))
+                if (Fields.Is(ref reader, "individual"u8))
                     (participant.Reference, participant.Identifier) = Fields.Reference(ref reader);
-                else if (reader.ValueTextEquals("type"u8))
+                else if (Fields.Is(ref reader, "type"u8))
                     ReadTypes(ref reader, ref participant);
                 else
                     Fields.Skip(ref reader);
@@ -285,7 +285,7 @@ internal sealed class EncounterScan
         {
             while (Fields.Next(ref reader))
             {
-                if (!reader.ValueTextEquals("coding"u8))
+                if (!Fields.Is(ref reader, "coding"u8))
                 {
                     Fields.Skip(ref reader);
                     continue;
@@ -296,16 +296,16 @@ internal sealed class EncounterScan
                 {
                     while (Fields.Next(ref reader))
                     {
-                        if (!reader.ValueTextEquals("code"u8))
+                        if (!Fields.Is(ref reader, "code"u8))
                         {
                             Fields.Skip(ref reader);
                             continue;
                         }
                         if (!Fields.IsText(ref reader))
                             continue;
-                        DoctorRole? role = reader.ValueTextEquals("ATND"u8) ? DoctorRole.Attending
-                            : reader.ValueTextEquals("PPRF"u8) ? DoctorRole.PrimaryPerformer
-                            : reader.ValueTextEquals("CON"u8) ? DoctorRole.Consultant : null;
+                        DoctorRole? role = Fields.Is(ref reader, "ATND"u8) ? DoctorRole.Attending
+                            : Fields.Is(ref reader, "PPRF"u8) ? DoctorRole.PrimaryPerformer
+                            : Fields.Is(ref reader, "CON"u8) ? DoctorRole.Consultant : null;
                         if (role is not null && (participant.Role is null || role < participant.Role))
                             participant.Role = role;
                     }
@@ -323,11 +323,11 @@ internal sealed class EncounterScan
             var diagnosis = new DiagnosisScan { Rank = int.MaxValue };
             while (Fields.Next(ref reader))
             {
-                if (reader.ValueTextEquals("condition"u8))
+                if (Fields.Is(ref reader, "condition"u8))
                 {
                     diagnosis.Reference = Fields.Reference(ref reader).Reference;
                 }
-                else if (reader.ValueTextEquals("rank"u8))
+                else if (Fields.Is(ref reader, "rank"u8))
                 {
                     reader.Read();
                     if (reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var rank) && rank > 0)
@@ -335,7 +335,7 @@ internal sealed class EncounterScan
                     else
                         reader.Skip();
                 }
-                else if (reader.ValueTextEquals("use"u8))
+                else if (Fields.Is(ref reader, "use"u8))
                 {
                     diagnosis.IsDischarge = HasCode(ref reader, "DD"u8);
                 }
@@ -357,7 +357,7 @@ internal sealed class EncounterScan
             return false;
         while (Fields.Next(ref reader))
         {
-            if (!reader.ValueTextEquals("coding"u8))
+            if (!Fields.Is(ref reader, "coding"u8))
             {
                 Fields.Skip(ref reader);
                 continue;
@@ -368,10 +368,10 @@ internal sealed class EncounterScan
             {
                 while (Fields.Next(ref reader))
                 {
-                    if (!reader.ValueTextEquals("code"u8))
+                    if (!Fields.Is(ref reader, "code"u8))
                         Fields.Skip(ref reader);
                     else if (Fields.IsText(ref reader))
-                        found |= reader.ValueTextEquals(code);
+                        found |= Fields.Is(ref reader, code);
                 }
             }
         }
@@ -399,7 +399,7 @@ internal sealed class EncounterScan
             return;
         while (Fields.Next(ref reader))
         {
-            if (reader.ValueTextEquals("dischargeDisposition"u8))
+            if (Fields.Is(ref reader, "dischargeDisposition"u8))
                 Disposition = DispositionCodes.Read(ref reader, out SawDisposition);
             else
                 Fields.Skip(ref reader);

@@ -21,13 +21,13 @@ internal struct PatientScan
             var type = false;
             while (Fields.Next(ref reader))
             {
-                if (reader.ValueTextEquals("resourceType"u8))
-                    type = Fields.IsText(ref reader) && reader.ValueTextEquals("Patient"u8);
-                else if (reader.ValueTextEquals("id"u8))
+                if (Fields.Is(ref reader, "resourceType"u8))
+                    type = Fields.IsText(ref reader) && Fields.Is(ref reader, "Patient"u8);
+                else if (Fields.Is(ref reader, "id"u8))
                     patient.Id = Fields.Text(ref reader, 256);
-                else if (reader.ValueTextEquals("gender"u8))
+                else if (Fields.Is(ref reader, "gender"u8))
                     patient.Sex = Gender(ref reader);
-                else if (reader.ValueTextEquals("birthDate"u8))
+                else if (Fields.Is(ref reader, "birthDate"u8))
                     patient.BirthState = Fields.Date(ref reader, out patient.Birth);
                 else
                     Fields.Skip(ref reader);
@@ -44,6 +44,6 @@ internal struct PatientScan
     {
         if (!Fields.IsText(ref reader))
             return "unknown";
-        return reader.ValueTextEquals("male"u8) ? "male" : reader.ValueTextEquals("female"u8) ? "female" : reader.ValueTextEquals("other"u8) ? "other" : "unknown";
+        return Fields.Is(ref reader, "male"u8) ? "male" : Fields.Is(ref reader, "female"u8) ? "female" : Fields.Is(ref reader, "other"u8) ? "other" : "unknown";
     }
 }

@@ -36,27 +36,27 @@ internal static class ResourceScan
             var (status, intent, forbidden) = (use == CodeUse.Condition, use != CodeUse.Medication, false);
             while (Fields.Next(ref reader))
             {
-                if (reader.ValueTextEquals("id"u8))
+                if (Fields.Is(ref reader, "id"u8))
                     child.Id = Fields.Text(ref reader, 256);
-                else if (reader.ValueTextEquals("meta"u8))
+                else if (Fields.Is(ref reader, "meta"u8))
                     child.LastUpdated = LastUpdated(ref reader);
-                else if (reader.ValueTextEquals("subject"u8))
+                else if (Fields.Is(ref reader, "subject"u8))
                     child.Subject = Fields.Reference(ref reader, parent.Subject).Reference;
-                else if (reader.ValueTextEquals("encounter"u8))
+                else if (Fields.Is(ref reader, "encounter"u8))
                     child.Encounter = Fields.Reference(ref reader, parent.Name).Reference;
-                else if (reader.ValueTextEquals("code"u8) && use != CodeUse.Medication)
+                else if (Fields.Is(ref reader, "code"u8) && use != CodeUse.Medication)
                     child.Code = CodeReading.Concept(ref reader, use, ref child.SawCode);
-                else if (reader.ValueTextEquals("medicationCodeableConcept"u8) && use == CodeUse.Medication)
+                else if (Fields.Is(ref reader, "medicationCodeableConcept"u8) && use == CodeUse.Medication)
                     child.Code = CodeReading.Concept(ref reader, use, ref child.SawCode);
-                else if (reader.ValueTextEquals("medicationReference"u8))
+                else if (Fields.Is(ref reader, "medicationReference"u8))
                     child.MedicationReference = Fields.Reference(ref reader).Reference;
-                else if (reader.ValueTextEquals("verificationStatus"u8) && use == CodeUse.Condition)
+                else if (Fields.Is(ref reader, "verificationStatus"u8) && use == CodeUse.Condition)
                     status = EncounterScan.HasCode(ref reader, "confirmed"u8);
-                else if (reader.ValueTextEquals("status"u8))
+                else if (Fields.Is(ref reader, "status"u8))
                     status = IsCounted(ref reader, use, status);
-                else if (reader.ValueTextEquals("intent"u8) && use == CodeUse.Medication)
-                    intent = Fields.IsText(ref reader) && reader.ValueTextEquals("order"u8);
-                else if (reader.ValueTextEquals("doNotPerform"u8))
+                else if (Fields.Is(ref reader, "intent"u8) && use == CodeUse.Medication)
+                    intent = Fields.IsText(ref reader) && Fields.Is(ref reader, "order"u8);
+                else if (Fields.Is(ref reader, "doNotPerform"u8))
                     forbidden = IsTrue(ref reader);
                 else
                     Fields.Skip(ref reader);
@@ -82,7 +82,7 @@ internal static class ResourceScan
                 return default;
             while (Fields.Next(ref reader))
             {
-                if (reader.ValueTextEquals("code"u8))
+                if (Fields.Is(ref reader, "code"u8))
                     code = CodeReading.Concept(ref reader, CodeUse.Medication, ref saw);
                 else
                     Fields.Skip(ref reader);
@@ -122,11 +122,11 @@ internal static class ResourceScan
                 return false;
             while (Fields.Next(ref reader))
             {
-                if (reader.ValueTextEquals("practitioner"u8))
+                if (Fields.Is(ref reader, "practitioner"u8))
                 {
                     (practitioner, practitionerIdentifier) = Fields.Reference(ref reader);
                 }
-                else if (reader.ValueTextEquals("identifier"u8) && Fields.IntoArray(ref reader))
+                else if (Fields.Is(ref reader, "identifier"u8) && Fields.IntoArray(ref reader))
                 {
                     while (Fields.NextObject(ref reader))
                     {
@@ -157,7 +157,7 @@ internal static class ResourceScan
                 return default;
             while (Fields.Next(ref reader))
             {
-                if (!reader.ValueTextEquals("contained"u8) || !Fields.IntoArray(ref reader))
+                if (!Fields.Is(ref reader, "contained"u8) || !Fields.IntoArray(ref reader))
                 {
                     if (reader.TokenType == JsonTokenType.PropertyName)
                         Fields.Skip(ref reader);
@@ -187,7 +187,7 @@ internal static class ResourceScan
             return null;
         while (Fields.Next(ref reader))
         {
-            if (!reader.ValueTextEquals("lastUpdated"u8))
+            if (!Fields.Is(ref reader, "lastUpdated"u8))
                 Fields.Skip(ref reader);
             else if (Fields.IsText(ref reader) && FhirDate.TryParse(Fields.Value(ref reader), out var date))
                 at = date.Instant;
@@ -201,8 +201,8 @@ internal static class ResourceScan
             return false;
         return use switch
         {
-            CodeUse.Procedure => reader.ValueTextEquals("completed"u8),
-            CodeUse.Medication => reader.ValueTextEquals("active"u8) || reader.ValueTextEquals("completed"u8),
+            CodeUse.Procedure => Fields.Is(ref reader, "completed"u8),
+            CodeUse.Medication => Fields.Is(ref reader, "active"u8) || Fields.Is(ref reader, "completed"u8),
             _ => before,
         };
     }

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
-using System.Security.Cryptography;
 using System.Text;
+using Bridge.Fhir.Extraction;
 
 namespace Bridge.Fhir.Watching;
 
@@ -84,7 +84,7 @@ public sealed class Cursor : IEquatable<Cursor>
         var length = Encoding.UTF8.GetBytes(encounterId, text);
         text[length++] = (byte)'\n';
         length += Encoding.UTF8.GetBytes(version, text[length..]);
-        SHA256.HashData(text[..length], digest);
+        ShortDigest.Of(text[..length], digest);
         return BinaryPrimitives.ReadUInt64BigEndian(digest);
     }
 
