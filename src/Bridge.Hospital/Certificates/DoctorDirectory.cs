@@ -25,6 +25,8 @@ internal sealed partial class DoctorDirectory(
 {
     private static readonly TimeSpan Lease = TimeSpan.FromMinutes(3);
 
+    private volatile bool read;
+
     private sealed record Input(string Hospital, string Handle, string? Certificate, string Jws, string Salt, string? LeafSalt);
 
     private sealed class TaskRow
@@ -34,6 +36,9 @@ internal sealed partial class DoctorDirectory(
         public string Input { get; init; } = "";
         public long Attempts { get; init; }
     }
+
+    /// <summary>Returns once the copy holds all that stood in this hospital's part of the directory since the program started: a database may be new, or an old copy.</summary>
+    public Task ReadOnceAsync(CancellationToken cancellationToken) => read ? Task.CompletedTask : SyncAsync(cancellationToken);
 
     /// <summary>Sends what registrars handed in, then reads the directory.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -64,6 +69,7 @@ internal sealed partial class DoctorDirectory(
             after = page.Next;
         }
         while (after is not null);
+        read = true;
         if (changed)
             watching.Due.Wake();
     }

@@ -10,7 +10,8 @@ namespace Bridge.Hospital.Certificates;
 /// force. A part is stored before it is sent; one that came through unnoticed is refused as not newer, and the next takes a higher number.
 /// </summary>
 internal sealed partial class StatusLists(
-    Database database, SummaryLedger ledger, CertificatesOptions options, HospitalOptions hospital, Instance instance, TimeProvider clock, ILogger<StatusLists> log)
+    Database database, SummaryLedger ledger, DoctorDirectory directory, CertificatesOptions options, HospitalOptions hospital, Instance instance, TimeProvider clock,
+    ILogger<StatusLists> log)
 {
     private sealed class Row
     {
@@ -26,6 +27,8 @@ internal sealed partial class StatusLists(
         if (!await database.WriteAsync(
             work => Leases.TryTakeAsync(work, "status-list", instance.Name, clock.GetUtcNow(), TimeSpan.FromMinutes(5)), cancellationToken))
             return;
+        // Before that the copy may lack revoked doctors, and the list would clear them.
+        await directory.ReadOnceAsync(cancellationToken);
         var reading = await ledger.ReadHospitalAsync(hospital.Msp, cancellationToken);
         var record = HospitalRecord.Parse(Encoding.UTF8.GetBytes(reading.Record), out var fault)
             ?? throw new InvalidOperationException($"the hospital's record on the ledger breaks the schema at '{fault}': update contract or program, whichever is older");

@@ -4,7 +4,9 @@ using System.Text.Json.Nodes;
 using Bridge.Hospital;
 using Bridge.Hospital.Certificates;
 using Bridge.Hospital.Configuration;
+using Bridge.Hospital.Operations;
 using Bridge.Hospital.Store;
+using Bridge.Hospital.Watching;
 using Bridge.Ledger;
 using Bridge.Ledger.Protocol;
 using Bridge.Records;
@@ -25,9 +27,11 @@ public sealed class StatusListsTests : IAsyncLifetime
     private readonly TestHospital hospital = new(Msp, "Hospital A");
     private readonly TestIdentity identity = new(Msp);
     private readonly Instance instance = new();
+    private readonly HospitalMetrics metrics = new(new Instance());
     private readonly FakeTimeProvider clock = new(TestRecords.Now);
     private readonly Dictionary<int, string> onLedger = [];
     private readonly List<int> published = [];
+    private readonly List<string> directory = [];
     private readonly string folder = Directory.CreateTempSubdirectory("bridge-status-").FullName;
     private FakeGateway fake = null!;
     private Gateway gateway = null!;
@@ -110,18 +114,39 @@ public sealed class StatusListsTests : IAsyncLifetime
         Assert.All(onLedger, part => Assert.Equal((part.Key, onLedger.Count), (Read(part.Value).Part, Read(part.Value).Parts)));
     }
 
+    // The first list already: one that says of a revoked doctor that she is not is good for a day.
     [Fact]
-    public async Task Run_DatabaseLost_GoesOnAboveTheLedgersNumbers()
+    public async Task Run_DatabaseLost_GoesOnAboveTheLedgersNumbersAndClearsNobody()
     {
         await using var before = await TestStore.CreateAsync(Engine.Sqlite);
-        await RevokeAsync(before, 0, 900);
+        var revoked = await RevokeAsync(before, 0, 900);
+        directory.AddRange(revoked.Select(one => new JsonObject
+        {
+            ["confirmation"] = null,
+            ["handle"] = Handle.New().ToString(),
+            ["hospital"] = Msp,
+            ["kind"] = "doctor",
+            ["leaf"] = "AA==",
+            ["licence"] = "l",
+            ["name"] = "n",
+            ["notAfter"] = 2,
+            ["notBefore"] = 1,
+            ["revocation"] = "jws",
+            ["salt"] = "s",
+            ["statement"] = "jws",
+            ["status"] = "REVOKED",
+            ["thumbprint"] = one.ToString(),
+            ["v"] = 1,
+        }.ToJsonString()));
         await Lists(before).RunAsync(TestContext.Current.CancellationToken);
         var seq = onLedger.Values.Max(compact => Read(compact).Seq);
 
         await using var after = await TestStore.CreateAsync(Engine.Sqlite);
+        published.Clear();
         await Lists(after).RunAsync(TestContext.Current.CancellationToken);
 
-        Assert.Equal(2, onLedger.Count);
+        Assert.Equal([1, 0], published);
+        Assert.Equal(revoked.Order(), onLedger.Values.SelectMany(compact => Read(compact).Revoked).Order());
         Assert.All(onLedger.Values, compact => Assert.True(Read(compact).Seq > seq));
     }
 
@@ -143,9 +168,11 @@ public sealed class StatusListsTests : IAsyncLifetime
         File.WriteAllText(certificate, PemEncoding.WriteString("CERTIFICATE", hospital.StatusCertificate));
         File.WriteAllText(key, hospital.StatusKey.ExportPkcs8PrivateKeyPem());
         var status = SigningIdentity.Read(new ConfigurationReader(new ConfigurationBuilder().Build(), folder), "certificate", certificate, "key", key)!;
+        var ledger = new SummaryLedger(gateway, "bridge", "summaries", new SummaryLedgerOptions { FirstPause = TimeSpan.FromMilliseconds(1) });
+        var self = new HospitalOptions(Msp, "Hospital A");
         return new StatusLists(
-            store.Database, new SummaryLedger(gateway, "bridge", "summaries", new SummaryLedgerOptions { FirstPause = TimeSpan.FromMilliseconds(1) }),
-            new CertificatesOptions(status, TimeSpan.FromHours(24), TimeSpan.FromMinutes(1), TimeSpan.FromDays(30)), new HospitalOptions(Msp, "Hospital A"), instance, clock, NullLogger<StatusLists>.Instance);
+            store.Database, ledger, new DoctorDirectory(store.Database, ledger, self, instance, metrics, new WatchingSignals(), clock, NullLogger<DoctorDirectory>.Instance),
+            new CertificatesOptions(status, TimeSpan.FromHours(24), TimeSpan.FromMinutes(1), TimeSpan.FromDays(30)), self, instance, clock, NullLogger<StatusLists>.Instance);
     }
 
     private static async Task<IReadOnlyList<Digest>> RevokeAsync(TestStore store, int from, int count)
@@ -171,6 +198,7 @@ public sealed class StatusListsTests : IAsyncLifetime
             answer = arguments[0] switch
             {
                 "ReadHospital" => new JsonObject { ["record"] = hospital.Record.ToJson(), ["approvals"] = new JsonArray() }.ToJsonString(),
+                "ListDoctors" => JsonSerializer.Serialize(new { doctors = directory, next = (string?)null }),
                 "ReadStatus" => onLedger.GetValueOrDefault(int.Parse(arguments[2], System.Globalization.CultureInfo.InvariantCulture)),
                 _ => """{"attestor":{"certificate":"AA==","name":"Board"},"hospitals":["HospitalAMSP"],"portal":"PortalMSP","v":1}""",
             };
@@ -206,6 +234,7 @@ public sealed class StatusListsTests : IAsyncLifetime
         gateway.Dispose();
         await fake.DisposeAsync();
         hospital.Dispose();
+        metrics.Dispose();
         Directory.Delete(folder, recursive: true);
     }
 }
