@@ -856,6 +856,7 @@ export const en = {
   'did.key.decline': 'declined a certificate request',
   'did.key.lost': 'reported a key lost',
   'did.key.withdraw': 'took a certificate request back',
+  'did.provenance.tell': 'told the record system',
   'did.operations.pause': 'paused the bridge',
   'did.operations.resume': 'resumed the bridge',
   'did.operations.reconcile': 'added the states up',

@@ -858,6 +858,7 @@ export const zhCN: Readonly<Record<keyof typeof en, string>> = {
   'did.key.decline': '拒绝证书申请',
   'did.key.lost': '报失密钥',
   'did.key.withdraw': '收回证书申请',
+  'did.provenance.tell': '已告知病历系统',
   'did.operations.pause': '暂停桥接服务',
   'did.operations.resume': '恢复桥接服务',
   'did.operations.reconcile': '对账',
