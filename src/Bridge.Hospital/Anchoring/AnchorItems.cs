@@ -33,6 +33,11 @@ internal static class AnchorItems
             Handle.New(), Salt.New(), summary.Supersedes is null ? null : new Supersession(Salt.New(), Handle.New(), Salt.New()));
     }
 
+    /// <summary>Whether what stands on the ledger is an item's content, signed by the same doctor. ECDSA signs anew with other bytes.</summary>
+    public static bool SayTheSame(AnchorItem item, AnchoredSummary there) =>
+        there.Doctor == item.Doctor && SignedSummary.Verify(there.Summary).Value is { } standing && SignedSummary.Verify(item.Summary).Value is { } mine
+        && standing.Payload.Span.SequenceEqual(mine.Payload.Span);
+
     public static string ToText(AnchorItem item) => JsonSerializer.Serialize(new Stored(
         Base64Url.Encode(item.Summary.Span), item.Doctor.ToString(), item.Consent.ToString(), item.Salt.ToString(), item.Page.ToString(), item.IndexSalt.ToString(),
         item.Event.ToString(), item.EventSalt.ToString(), item.Supersession?.TombSalt.ToString(), item.Supersession?.Event.ToString(), item.Supersession?.EventSalt.ToString()));

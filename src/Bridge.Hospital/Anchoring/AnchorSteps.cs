@@ -7,7 +7,10 @@ using Bridge.Hospital.Store;
 namespace Bridge.Hospital.Anchoring;
 
 /// <summary>Where and when an anchor came to stand.</summary>
-internal sealed record AnchorReceipt(string? TransactionId, long? BlockNumber);
+/// <param name="TransactionId">Null where that is not known any more.</param>
+/// <param name="BlockNumber">Null where that is not known any more.</param>
+/// <param name="Signed">What stands there, where it is not what this database would have sent.</param>
+internal sealed record AnchorReceipt(string? TransactionId, long? BlockNumber, ReadOnlyMemory<byte>? Signed = null);
 
 /// <summary>Stores what an answer of the ledger means, within the caller's transaction. Applying the same answer twice changes nothing.</summary>
 internal static class AnchorSteps
@@ -98,7 +101,7 @@ internal static class AnchorSteps
                 tx = receipt?.TransactionId,
                 block = receipt?.BlockNumber,
                 eventId = item.Event.ToString(),
-                signed = System.Text.Encoding.UTF8.GetString(item.Summary.Span),
+                signed = System.Text.Encoding.UTF8.GetString((receipt?.Signed ?? item.Summary).Span),
                 now = now.ToUnixTimeMilliseconds(),
             });
         var reason = summary.Reason;

@@ -218,10 +218,15 @@ internal sealed partial class AnchorWorker(
             foreach (var (anchor, reading) in taken.Zip(found))
             {
                 var step = AnchorRules.JudgeFound(reading.State);
-                if (step == AnchorStep.Anchored && anchor.Item is { } text
-                    && !AnchorItems.FromText(anchor.SummaryId, text).Summary.Span.SequenceEqual(reading.Content!.Summary.Span))
-                    step = AnchorStep.Failed;
-                await AnchorSteps.ApplyAsync(work, anchor, step, $"FOUND_{reading.State}".ToUpperInvariant(), new AnchorReceipt(anchor.TxId, null), hospital, clock.GetUtcNow());
+                var receipt = new AnchorReceipt(anchor.TxId, null);
+                if (step == AnchorStep.Anchored && anchor.Item is { } text && AnchorItems.FromText(anchor.SummaryId, text) is var item
+                    && !item.Summary.Span.SequenceEqual(reading.Content!.Summary.Span))
+                {
+                    // Other bytes under its id: sent before the database was restored. By the same doctor and of the same content they are this summary; else somebody has to look.
+                    receipt = new AnchorReceipt(null, null, reading.Content.Summary);
+                    step = AnchorItems.SayTheSame(item, reading.Content) ? AnchorStep.Anchored : AnchorStep.Failed;
+                }
+                await AnchorSteps.ApplyAsync(work, anchor, step, $"FOUND_{reading.State}".ToUpperInvariant(), receipt, hospital, clock.GetUtcNow());
             }
         }, CancellationToken.None);
         var live = found.Count(reading => reading.State == SummaryState.Live);
@@ -258,6 +263,6 @@ internal static class AnchoringSlice
         builder.Services.AddSingleton(provider => AnchorCalls.Of(provider.GetRequiredService<SummaryLedger>(), provider.GetRequiredService<HospitalOptions>()));
         builder.Services.AddSingleton<AnchorWorker>();
         builder.Services.AddStage<AnchorWorker>(
-            Stage, _ => options.Interval, provider => provider.GetRequiredService<CoSignSignals>().Anchoring, (worker, token) => worker.RunAsync(token));
+            Stage, _ => options.Interval, provider => provider.GetRequiredService<CoSignSignals>().Anchoring, (worker, token) => worker.RunAsync(token), tellsTheLedger: true);
     }
 }

@@ -29,7 +29,7 @@ internal static class CertificatesSlice
         builder.Services.AddSingleton<CertificateList>();
         builder.Services.AddStage<DoctorDirectory>(
             "directory", _ => options.SyncInterval, provider => provider.GetRequiredService<CertificatesSignals>().Directory, (directory, token) => directory.RunAsync(token));
-        builder.Services.AddStage<StatusLists>("status-list", _ => options.SyncInterval, _ => null, (lists, token) => lists.RunAsync(token));
+        builder.Services.AddStage<StatusLists>("status-list", _ => options.SyncInterval, _ => null, (lists, token) => lists.RunAsync(token), tellsTheLedger: true);
     }
 
     public static void MapCertificates(this WebApplication app)

@@ -32,12 +32,18 @@ internal sealed partial class StatusLists(
         var reading = await ledger.ReadHospitalAsync(hospital.Msp, cancellationToken);
         var record = HospitalRecord.Parse(Encoding.UTF8.GetBytes(reading.Record), out var fault)
             ?? throw new InvalidOperationException($"the hospital's record on the ledger breaks the schema at '{fault}': update contract or program, whichever is older");
-        var revoked = (await database.ReadAsync(work => DoctorRows.RevokedAsync(work, hospital.Msp), cancellationToken)).Select(Digest.Parse).Order().ToList();
+        var revoked = await RevokedAsync(cancellationToken);
         var first = await OnLedgerAsync(0, cancellationToken);
         var parts = PartsFor(revoked, Said(first)?.Parts ?? 1);
         List<string?> onLedger = [first];
         while (onLedger.Count < parts)
             onLedger.Add(await OnLedgerAsync(onLedger.Count, cancellationToken));
+        // Nobody's revocation ends: where one is missing here, the copy is an older one, put back under the running program.
+        if (onLedger.Any(list => Said(list)?.Revoked.Except(revoked).Any() == true))
+        {
+            await directory.SyncAsync(cancellationToken);
+            revoked = await RevokedAsync(cancellationToken);
+        }
         foreach (var due in await database.WriteAsync(work => NextAsync(work, record.RecordDigest, revoked, onLedger), cancellationToken))
         {
             var receipt = await ledger.PublishStatusAsync(hospital.Msp, due.List, Salt.Parse(due.Salt), cancellationToken);
@@ -47,6 +53,9 @@ internal sealed partial class StatusLists(
             Log.Published(log, due.Seq, due.Part);
         }
     }
+
+    private async Task<List<Digest>> RevokedAsync(CancellationToken cancellationToken) =>
+        [.. (await database.ReadAsync(work => DoctorRows.RevokedAsync(work, hospital.Msp), cancellationToken)).Select(Digest.Parse).Order()];
 
     /// <summary>As many parts as there are, or twice as often as it takes. They never become fewer: a reader may know of more.</summary>
     internal static int PartsFor(IReadOnlyList<Digest> revoked, int parts)

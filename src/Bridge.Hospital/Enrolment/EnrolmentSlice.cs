@@ -40,7 +40,8 @@ internal static class EnrolmentSlice
         builder.Services.AddStage<ConsentEnds>(
             "consent-ends", _ => options.Interval, provider => provider.GetRequiredService<EnrolmentSignals>().Ends, (worker, token) => worker.RunAsync(token));
         builder.Services.AddStage<EnrolmentWorker>(
-            "enrol", _ => options.Interval, provider => provider.GetRequiredService<EnrolmentSignals>().Enrolment, (worker, token) => worker.RunAsync(token));
+            "enrol", _ => options.Interval, provider => provider.GetRequiredService<EnrolmentSignals>().Enrolment, (worker, token) => worker.RunAsync(token),
+            tellsTheLedger: true);
         builder.Services.AddStage<NotesWorker>(
             "notes", _ => options.Interval, provider => provider.GetRequiredService<EnrolmentSignals>().Notes, (worker, token) => worker.RunAsync(token));
     }

@@ -30,6 +30,7 @@ internal static class OperationsSlice
         services.AddSingleton<StageBoard>();
         services.AddSingleton<StageRunner>();
         services.AddSingleton<PauseSwitch>();
+        services.AddSingleton<RestoredDatabase>();
         services.AddSingleton<Readiness>();
         services.AddSingleton<Rerun>();
         services.AddSingleton<Reconciliation>();

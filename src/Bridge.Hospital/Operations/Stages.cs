@@ -8,7 +8,8 @@ namespace Bridge.Hospital.Operations;
 /// <param name="Interval">From one tick to the next.</param>
 /// <param name="Wakeable">Runs it before its tick; null where nothing does.</param>
 /// <param name="RunAsync">One run. Throwing is logged and counted; the next tick tries again.</param>
-internal sealed record Stage(string Name, TimeSpan Interval, Wakeable? Wakeable, Func<CancellationToken, Task> RunAsync);
+/// <param name="TellsTheLedger">Whether it says to the ledger what its tables say: not before they are known to be the newest.</param>
+internal sealed record Stage(string Name, TimeSpan Interval, Wakeable? Wakeable, Func<CancellationToken, Task> RunAsync, bool TellsTheLedger = false);
 
 /// <summary>How a stage has been faring.</summary>
 internal sealed record StageRun(DateTimeOffset? LastSuccess, DateTimeOffset? LastFailure, string? LastError, long Runs, long Failures);
@@ -55,7 +56,7 @@ internal sealed class StageTicker(ISchedulerFactory schedulers, IEnumerable<Stag
 
 /// <summary>Runs stages by name.</summary>
 internal sealed partial class StageRunner(
-    IEnumerable<Stage> stages, StageBoard board, JobJournal journal, HospitalMetrics metrics, TimeProvider clock, ILogger<StageRunner> log, IHostApplicationLifetime lifetime)
+    IEnumerable<Stage> stages, RestoredDatabase restored, StageBoard board, JobJournal journal, HospitalMetrics metrics, TimeProvider clock, ILogger<StageRunner> log, IHostApplicationLifetime lifetime)
 {
     private readonly Dictionary<string, Stage> _stages = stages.ToDictionary(stage => stage.Name, StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, bool> _woken = new(StringComparer.Ordinal);
@@ -92,6 +93,8 @@ internal sealed partial class StageRunner(
         journal.Began(name, at);
         try
         {
+            if (stage.TellsTheLedger)
+                await restored.LookOnceAsync(stop.Token);
             await stage.RunAsync(stop.Token);
             board.Succeeded(name, clock.GetUtcNow());
         }
@@ -155,11 +158,11 @@ internal static class StageRegistration
     /// <summary>Adds a stage that runs a method of a service.</summary>
     public static void AddStage<TWorker>(
         this IServiceCollection services, string name, Func<IServiceProvider, TimeSpan> interval, Func<IServiceProvider, Wakeable?> wakeable,
-        Func<TWorker, CancellationToken, Task> run)
+        Func<TWorker, CancellationToken, Task> run, bool tellsTheLedger = false)
         where TWorker : notnull =>
         services.AddSingleton(provider =>
         {
             var worker = new Lazy<TWorker>(provider.GetRequiredService<TWorker>);
-            return new Stage(name, interval(provider), wakeable(provider), token => run(worker.Value, token));
+            return new Stage(name, interval(provider), wakeable(provider), token => run(worker.Value, token), tellsTheLedger);
         });
 }

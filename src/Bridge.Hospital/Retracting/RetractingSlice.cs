@@ -24,7 +24,8 @@ internal static class RetractingSlice
         services.AddSingleton(provider => RetractionCalls.Of(provider.GetRequiredService<SummaryLedger>(), provider.GetRequiredService<HospitalOptions>()));
         services.AddSingleton<RetractionWorker>();
         services.AddStage<RetractionWorker>(
-            "retract", _ => options.Interval, provider => provider.GetRequiredService<RetractionSignals>().Retracting, (worker, token) => worker.RunAsync(token));
+            "retract", _ => options.Interval, provider => provider.GetRequiredService<RetractionSignals>().Retracting, (worker, token) => worker.RunAsync(token),
+            tellsTheLedger: true);
     }
 
     public static void MapRetracting(this WebApplication app)

@@ -63,7 +63,7 @@ internal sealed class RetractionRow
 /// <summary>The retraction table. Every change of state is compare-and-set on (state, revision).</summary>
 internal static class RetractionRows
 {
-    private const string Columns =
+    public const string Columns =
         $"""
         retraction_id AS RetractionId, row_id AS RowId, summary_id AS SummaryId, reason AS Reason, state AS State, revision AS Revision,
         doctor_licence AS DoctorLicence, doctor_handle AS DoctorHandle, decision_id AS DecisionId, input AS Input, tx_id AS TxId, last_code AS LastCode,

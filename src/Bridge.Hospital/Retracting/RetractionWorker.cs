@@ -173,12 +173,7 @@ internal sealed partial class RetractionWorker(
         var thumbprint = row.DecisionId is { } id ? (await CoSignRows.DecisionAsync(work, id))?.Thumbprint : null;
         var another = row.DoctorLicence is not null
             && (await DoctorRows.ActiveOfLicenceAsync(work, hospital.Msp, row.DoctorLicence, now)).Any(doctor => doctor.Thumbprint != thumbprint);
-        var change = new SummaryChange().Set("input", null).Set("decision_id", null).Set("doctor_licence", another ? row.DoctorLicence : null);
-        if (await RetractionRows.MoveAsync(work, row, RetractionState.AwaitingCoSign, code, now, change) != TransitionOutcome.Done)
-            return;
-        if (row.DecisionId is { } decision)
-            await CoSignRows.VoidDecisionAsync(work, decision, code, now);
-        await AuditLog.AppendAsync(work, Actor.Bridge, "retraction.back", $"summary/{row.RowId}", new { code }, now);
+        await Retractions.AskAgainAsync(work, row, another ? row.DoctorLicence : null, code, now);
     }
 
     private static partial class Log

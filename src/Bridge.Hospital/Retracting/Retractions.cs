@@ -39,6 +39,17 @@ internal static class Retractions
         return TakeBackOutcome.Voided;
     }
 
+    /// <summary>Puts one that was signed before a doctor again, or before the operators where none is named. The signature stays on record, voided.</summary>
+    public static async Task AskAgainAsync(Work work, RetractionRow row, string? licence, string code, DateTimeOffset now)
+    {
+        var change = new SummaryChange().Set("input", null).Set("decision_id", null).Set("doctor_licence", licence);
+        if (await RetractionRows.MoveAsync(work, row, RetractionState.AwaitingCoSign, code, now, change) != TransitionOutcome.Done)
+            return;
+        if (row.DecisionId is { } decision)
+            await CoSignRows.VoidDecisionAsync(work, decision, code, now);
+        await AuditLog.AppendAsync(work, Actor.Bridge, "retraction.back", $"summary/{row.RowId}", new { code }, now);
+    }
+
     /// <summary>Ends what is open of a summary that ended on the ledger: taken back by it, or another way.</summary>
     public static async Task CloseAsync(Work work, long rowId, RetractionState state, string code, DateTimeOffset now)
     {

@@ -52,6 +52,9 @@ internal static class Bookmarks
     public const string LedgerEvents = "ledger-events";
     public const string Paused = "paused";
 
+    /// <summary>Number of the status list on the ledger by which this database was found to be an older one.</summary>
+    public const string Restored = "restored";
+
     public static Task<string?> ReadAsync(Work work, string name) =>
         work.ScalarAsync<string>("SELECT content FROM bookmark WHERE name = @name", new { name });
 

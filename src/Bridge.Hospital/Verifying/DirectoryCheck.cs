@@ -126,7 +126,7 @@ internal static class DirectoryCheck
             work => work.FirstAsync<PublishedList>("SELECT seq AS Seq, list AS List FROM status_list WHERE seq = @Seq", new { list.Seq }), cancellationToken);
         if (last is null || last.List != compact)
             findings.Add("status.copy", subject, last is null ? $"list {list.Seq} is not in the tables" : $"list {list.Seq} on the ledger is not the one in the tables",
-                "Whoever has the status key published it: look at who had access, and have the key replaced");
+                "Was the database put back from a backup? Then let the server run: it pauses and says what to do. Else whoever has the status key published it: look at who had access, and have the key replaced");
     }
 
     private sealed class PublishedList

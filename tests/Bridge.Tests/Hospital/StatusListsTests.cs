@@ -138,8 +138,13 @@ public sealed class StatusListsTests : IAsyncLifetime
             ["thumbprint"] = one.ToString(),
             ["v"] = 1,
         }.ToJsonString()));
-        await Lists(before).RunAsync(TestContext.Current.CancellationToken);
+        var running = Lists(before);
+        await running.RunAsync(TestContext.Current.CancellationToken);
         var seq = onLedger.Values.Max(compact => Read(compact).Seq);
+        // An older one put back under the running program.
+        await before.WriteAsync(work => work.RunAsync("DELETE FROM doctor"));
+        await running.RunAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(revoked.Order(), onLedger.Values.SelectMany(compact => Read(compact).Revoked).Order());
 
         await using var after = await TestStore.CreateAsync(Engine.Sqlite);
         published.Clear();
