@@ -28,7 +28,8 @@ internal static class CertificatesSlice
         builder.Services.AddSingleton<StatusLists>();
         builder.Services.AddSingleton<CertificateList>();
         builder.Services.AddStage<DoctorDirectory>(
-            "directory", _ => options.SyncInterval, provider => provider.GetRequiredService<CertificatesSignals>().Directory, (directory, token) => directory.RunAsync(token));
+            "directory", _ => options.SyncInterval, provider => provider.GetRequiredService<CertificatesSignals>().Directory, (directory, token) => directory.RunAsync(token),
+            tellsTheLedger: true);
         builder.Services.AddStage<StatusLists>("status-list", _ => options.SyncInterval, _ => null, (lists, token) => lists.RunAsync(token), tellsTheLedger: true);
     }
 

@@ -1,4 +1,5 @@
 using System.Text;
+using Bridge.Hospital.Operations;
 using Bridge.Hospital.Store;
 using Bridge.Ledger;
 using Bridge.Records;
@@ -10,7 +11,7 @@ namespace Bridge.Hospital.Certificates;
 /// force. A part is stored before it is sent; one that came through unnoticed is refused as not newer, and the next takes a higher number.
 /// </summary>
 internal sealed partial class StatusLists(
-    Database database, SummaryLedger ledger, DoctorDirectory directory, CertificatesOptions options, HospitalOptions hospital, Instance instance, TimeProvider clock,
+    Database database, SummaryLedger ledger, DoctorDirectory directory, RestoredDatabase restored, CertificatesOptions options, HospitalOptions hospital, Instance instance, TimeProvider clock,
     ILogger<StatusLists> log)
 {
     private sealed class Row
@@ -27,6 +28,8 @@ internal sealed partial class StatusLists(
         if (!await database.WriteAsync(
             work => Leases.TryTakeAsync(work, "status-list", instance.Name, clock.GetUtcNow(), TimeSpan.FromMinutes(5)), cancellationToken))
             return;
+        // A list that is published from an older database would hide that it is one.
+        await restored.LookAsync(cancellationToken);
         // Before that the copy may lack revoked doctors, and the list would clear them.
         await directory.ReadOnceAsync(cancellationToken);
         var reading = await ledger.ReadHospitalAsync(hospital.Msp, cancellationToken);
@@ -34,15 +37,16 @@ internal sealed partial class StatusLists(
             ?? throw new InvalidOperationException($"the hospital's record on the ledger breaks the schema at '{fault}': update contract or program, whichever is older");
         var revoked = await RevokedAsync(cancellationToken);
         var first = await OnLedgerAsync(0, cancellationToken);
-        var parts = PartsFor(revoked, Said(first)?.Parts ?? 1);
         List<string?> onLedger = [first];
-        while (onLedger.Count < parts)
+        while (onLedger.Count < PartsFor(revoked, Said(first)?.Parts ?? 1))
             onLedger.Add(await OnLedgerAsync(onLedger.Count, cancellationToken));
         // Nobody's revocation ends: where one is missing here, the copy is an older one, put back under the running program.
         if (onLedger.Any(list => Said(list)?.Revoked.Except(revoked).Any() == true))
         {
             await directory.SyncAsync(cancellationToken);
             revoked = await RevokedAsync(cancellationToken);
+            while (onLedger.Count < PartsFor(revoked, Said(first)?.Parts ?? 1))
+                onLedger.Add(await OnLedgerAsync(onLedger.Count, cancellationToken));
         }
         foreach (var due in await database.WriteAsync(work => NextAsync(work, record.RecordDigest, revoked, onLedger), cancellationToken))
         {

@@ -25,6 +25,9 @@ internal sealed partial class EnrolmentWorker(
     {
         await ExpireAsync(cancellationToken);
         await WithdrawDueAsync(cancellationToken);
+        // Put back from a backup: until somebody has looked, nobody is enrolled and no request is thrown away for lack of its code.
+        if (await database.ReadAsync(async work => await PauseSwitch.IsOnAsync(work) && await Bookmarks.ReadAsync(work, Bookmarks.Restored) is not null, cancellationToken))
+            return;
         await ReadMailboxAsync(cancellationToken);
         await EnrolDueAsync(cancellationToken);
     }

@@ -52,7 +52,7 @@ internal static class Bookmarks
     public const string LedgerEvents = "ledger-events";
     public const string Paused = "paused";
 
-    /// <summary>Number of the status list on the ledger by which this database was found to be an older one.</summary>
+    /// <summary>Number of the status list on the ledger by which this database was found to be an older one; behind it the time, until what follows from it is done.</summary>
     public const string Restored = "restored";
 
     public static Task<string?> ReadAsync(Work work, string name) =>

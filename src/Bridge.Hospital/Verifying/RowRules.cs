@@ -197,6 +197,8 @@ internal static class RowRules
             if (ledger.State == SummaryState.Live && row.Status is not (SummaryStatus.Anchoring or SummaryStatus.CoSigned))
                 add("ledger.live", $"is {row.Status} here and live on the ledger", Wiped.Contains(row.Status)
                     ? "It has to be retired there: retract it, or let the patient erase it"
+                    : row.Status == SummaryStatus.AwaitingCoSign
+                    ? "It left before the database was put back: have its doctor sign it as it is, and it is recognised"
                     : Rerun);
             return;
         }

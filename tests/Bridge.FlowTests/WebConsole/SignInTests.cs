@@ -270,10 +270,11 @@ public class SignInTests(HospitalFixture fixture)
         await tab.ClickAsync("button[name=logout][value=yes]");
         await SignInAsync(tab, "dual");
 
-        await page.EvaluateAsync("dispatchEvent(new Event('focus'))");
+        await page.EvaluateAsync("document.querySelector('main').dataset.of = 'otto'; dispatchEvent(new Event('focus'))");
 
         await page.Locator(".person").Filter(new() { HasText = "Dua Lind" }).WaitForAsync();
         Assert.NotEqual("Dua Lind", name);
+        Assert.Equal(0, await page.Locator("main[data-of=otto]").CountAsync());
     }
 
     [Theory]

@@ -177,6 +177,7 @@ public sealed class StatusListsTests : IAsyncLifetime
         var self = new HospitalOptions(Msp, "Hospital A");
         return new StatusLists(
             store.Database, ledger, new DoctorDirectory(store.Database, ledger, self, instance, metrics, new WatchingSignals(), clock, NullLogger<DoctorDirectory>.Instance),
+            new RestoredDatabase(store.Database, ledger, self, clock, NullLogger<RestoredDatabase>.Instance),
             new CertificatesOptions(status, TimeSpan.FromHours(24), TimeSpan.FromMinutes(1), TimeSpan.FromDays(30)), self, instance, clock, NullLogger<StatusLists>.Instance);
     }
 

@@ -25,7 +25,7 @@ export function App() {
       });
       if (!current) return;
       setState(me?.status === 200 ? { at: 'in', place, me: me.body } : { at: 'out', place, ended: false });
-      onSessionEnd(() => setState({ at: 'out', place, ended: true }));
+      onSessionEnd(() => setState((now) => (now.at === 'out' ? now : { at: 'out', place, ended: true })));
     };
     look().catch(() => {
       if (current) setState({ at: 'failed' });
@@ -40,13 +40,13 @@ export function App() {
 
   // Another window may have signed somebody else in, or the same person anew: this page acts for nobody but whom it names.
   useEffect(() => {
-    if (here === null) return;
+    if (state.at !== 'in' && state.at !== 'out') return;
     const look = () => {
       if (document.visibilityState === 'hidden') return;
       call<Me>('GET', '/api/me', undefined, true).then(
         ({ status, body }) => {
           if (status !== 200) return;
-          if (body.name !== here.name || body.display !== here.display || body.roles.join() !== here.roles.join() || body.licence !== here.licence) return again();
+          if (here === null || body.name !== here.name || body.display !== here.display || body.roles.join() !== here.roles.join() || body.licence !== here.licence) return again();
           if (body.session?.endsAt !== here.session?.endsAt) setState((now) => (now.at === 'in' ? { ...now, me: body } : now));
         },
         () => undefined,
@@ -58,7 +58,7 @@ export function App() {
       removeEventListener('focus', look);
       document.removeEventListener('visibilitychange', look);
     };
-  }, [here, again]);
+  }, [state.at, here, again]);
 
   // A page that the browser had put aside shows what it showed then, to whoever goes back to it.
   useEffect(() => {
@@ -90,7 +90,8 @@ export function App() {
   if (state.at === 'out') return <SignIn place={state.place} ended={state.ended} done={again} />;
   return (
     <SessionContext value={session}>
-      <Shell />
+      {/* Nothing of the page before is kept for somebody else. */}
+      <Shell key={`${session?.me.name} ${session?.me.licence}`} />
     </SessionContext>
   );
 }
