@@ -68,7 +68,7 @@ internal sealed partial class RestoredDatabase(Database database, SummaryLedger 
             return null;
         var noted = (await Bookmarks.ReadAsync(work, Bookmarks.Restored))?.Split(' ');
         if (noted?[0] == $"{newest}")
-            // Whoever began with it died on the way.
+            // Another stage is at it, or whoever began with it died on the way: what follows may be done twice.
             return noted.Length > 1 ? DateTimeOffset.FromUnixTimeMilliseconds(long.Parse(noted[1], CultureInfo.InvariantCulture)) : null;
         var now = DateTimeOffset.FromUnixTimeMilliseconds(clock.GetUtcNow().ToUnixTimeMilliseconds());
         await Bookmarks.WriteAsync(work, Bookmarks.Restored, $"{newest} {now.ToUnixTimeMilliseconds()}", now);
